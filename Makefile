@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+SHELL := bash
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
+
+setup: ## dependencies, and for a deployment: .env, hosts and local certificates (scripts/setup-env)
+	@scripts/setup
+	@scripts/setup-env
+
+demo: ## the main job from sign-in to a refused stranger, on real processes, then stop (SEED= for another world)
+	@scripts/setup
+	@.venv/bin/keyway-standalone demo $(if $(SEED),--seed $(SEED))
+
+up: ## start everything on this machine and leave it running
+	@scripts/setup
+	@.venv/bin/keyway-standalone up
+
+dev: ## like up, restarting the backend when its code changes
+	@scripts/setup
+	@.venv/bin/keyway-standalone up --reload
+
+dev-backend: ## the backend alone, from the variables of .env
+	@scripts/setup
+	@scripts/dev backend
+
+dev-dashboard: ## the dashboard alone, from the variables of .env
+	@scripts/setup
+	@scripts/dev dashboard
+
+test: ## set up, check, and run the suite
+	@scripts/setup
+	@scripts/test
+
+prove: ## the long runs
+	@scripts/setup
+	@scripts/prove
+
+lint: ## ruff, mypy, import contracts, house rules
+	@scripts/setup
+	@scripts/lint
+
+bench: ## every speed figure, beside its floor, in one run
+	@scripts/setup
+	@.venv/bin/python -m bench
+
+.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint bench
