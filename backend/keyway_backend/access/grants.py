@@ -1,0 +1,89 @@
+"""Grants: proof that an actor may do one thing to one vault or environment, right now.
+
+Only this package can make one. The mint is an `InitVar`: it is checked and not stored, so that neither a direct call nor
+`dataclasses.replace` forges a grant from another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import InitVar, dataclass
+from typing import Final
+from uuid import UUID
+
+from keyway_backend.access.actor import Actor, Origin
+from keyway_core.roles import EnvironmentType, Role, Verb
+
+_MINT: Final = object()
+
+
+class ForgedGrant(TypeError):
+    """Somebody outside `access` tried to make a grant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A vault as it was when the grant was decided. Names are labels."""
+
+    id: UUID
+    github_repo_id: int
+    owner_login: str
+    repo_name: str
+    private: bool
+
+    @property
+    def full_name(self) -> str:
+        """owner/name"""
+        return f"{self.owner_login}/{self.repo_name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """An environment of that vault."""
+
+    id: UUID
+    name: str
+    type: EnvironmentType
+
+
+@dataclass(frozen=True, slots=True)
+class VaultGrant:
+    """The actor has `role` on the vault's repository, and with it the right that the route asked for.
+
+    `readable` holds, per environment of the vault, whether its values (and so its key names) may be read.
+    """
+
+    actor: Actor
+    origin: Origin
+    vault: Vault
+    role: Role
+    environments: Mapping[UUID, tuple[Environment, frozenset[Verb]]]
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        if mint is not _MINT:
+            raise ForgedGrant("grants are made by keyway_backend.access alone")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentGrant:
+    """The actor may `verb` the values of one environment.
+
+    `environment` is None when the vault has none of the name that was asked for (`asked_name`), and the actor would have been
+    allowed to touch one of the type that the name implies (policy.yaml `environment_type.missing_environment`).
+    `also_reads` says whether the actor may read there too: without it a write must not tell what was unchanged.
+    """
+
+    actor: Actor
+    origin: Origin
+    vault: Vault
+    environment: Environment | None
+    asked_name: str
+    role: Role
+    verb: Verb
+    also_reads: bool
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        if mint is not _MINT:
+            raise ForgedGrant("grants are made by keyway_backend.access alone")

@@ -1,0 +1,6 @@
+"""The record of who did what. Written in the caller's transaction, so that nothing happens unrecorded."""
+
+from keyway_backend.audit.events import Action, Event, Subject
+from keyway_backend.audit.record import record
+
+__all__ = ["Action", "Event", "Subject", "record"]

@@ -1,0 +1,1 @@
+"""The database: engine, schema and migrations. Feature stores hold the statements."""

@@ -1,0 +1,79 @@
+"""Rows that grant. Each carries a MAC under a backend key: a row written by anyone else counts as absent, and alarms."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+
+from keyway_backend.db.tables.base import key, metadata, moment, sealed
+
+role_cache = Table(
+    "role_cache",
+    metadata,
+    Column("github_user_id", BigInteger, primary_key=True),
+    Column("github_repo_id", BigInteger, primary_key=True),
+    Column("role", Text),
+    Column("installation_id", BigInteger),
+    moment("asked_at"),
+    moment("expires_at"),
+    Column("mac", LargeBinary, nullable=False),
+)
+
+access_generations = Table(
+    "access_generations",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("github_id", BigInteger, primary_key=True),
+    Column("generation", BigInteger, nullable=False),
+    moment("raised_at"),
+)
+
+installations = Table(
+    "installations",
+    metadata,
+    Column("installation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", BigInteger, nullable=False),
+    Column("account_login", Text, nullable=False),
+    Column("account_type", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    sealed("token_sealed", nullable=True),
+    moment("token_expires_at", nullable=True),
+    moment("updated_at"),
+)
+
+permission_overrides = Table(
+    "permission_overrides",
+    metadata,
+    key(),
+    Column("vault_id", Uuid, ForeignKey("vaults.id"), nullable=False),
+    Column("environment_id", Uuid, ForeignKey("environments.id")),
+    Column("target_type", Text, nullable=False),
+    Column("target_github_user_id", BigInteger),
+    Column("target_role", Text),
+    Column("can_read", Boolean, nullable=False),
+    Column("can_write", Boolean, nullable=False),
+    Column("created_by", Uuid),
+    moment("created_at"),
+    moment("updated_at"),
+    Column("mac", LargeBinary, nullable=False),
+    Index(
+        "permission_overrides_target_key",
+        "vault_id",
+        "environment_id",
+        "target_type",
+        "target_github_user_id",
+        "target_role",
+        unique=True,
+        postgresql_nulls_not_distinct=True,
+    ),
+)
+
+organizations = Table(
+    "organizations",
+    metadata,
+    key(),
+    Column("github_org_id", BigInteger, nullable=False, unique=True),
+    Column("login", Text, nullable=False),
+    Column("default_permissions", JSONB),
+    Column("mac", LargeBinary, nullable=False),
+    moment("created_at"),
+    moment("updated_at"),
+)

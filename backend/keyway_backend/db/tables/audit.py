@@ -1,0 +1,42 @@
+"""Who did what, when, from where. No foreign keys to hot rows; the application role may insert and read, nothing else."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from keyway_backend.db.tables.base import key, metadata, moment
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    key(),
+    moment("at"),
+    Column("action", Text, nullable=False),
+    Column("actor_user_id", Uuid),
+    Column("actor_github_user_id", BigInteger),
+    Column("actor_login", Text),
+    Column("credential_kind", Text),
+    Column("credential_id", Uuid),
+    Column("platform", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("ip", Text),
+    Column("user_agent", Text),
+    Column("device_id", Text),
+    Column("request_id", Text, nullable=False),
+    Column("vault_id", Uuid),
+    Column("repository", Text),
+    Column("environment_id", Uuid),
+    Column("environment", Text),
+    Column("revision", Integer),
+    Column("keys", ARRAY(Text)),
+    Column("details", JSONB),
+    Index(
+        "audit_events_base_idx",
+        "credential_id",
+        "environment_id",
+        "at",
+        postgresql_where=text("action = 'secrets_pulled'"),
+    ),
+    Index("audit_events_vault_idx", "vault_id", "at"),
+    Index("audit_events_actor_idx", "actor_user_id", "at"),
+    Index("audit_events_at_idx", "at", postgresql_using="brin"),
+)

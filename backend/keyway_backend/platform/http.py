@@ -1,0 +1,207 @@
+"""The edge of every request: its id, its size, its headers, and the one place where errors become bodies.
+
+Plain ASGI, because each layer of `BaseHTTPMiddleware` costs several per cent of a pull.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+import orjson
+import psycopg
+from fastapi.exceptions import RequestValidationError
+from psycopg_pool import PoolTimeout
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from keyway_backend.platform import errors, log
+from keyway_backend.platform.errors import FieldError, Problem
+from keyway_core.limits import REQUEST_BODY_BYTES
+
+JSON: Final = "application/json; charset=utf-8"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECURITY_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+Observer = Callable[[str, str, int, float], None]
+"""Told of every answer: method, route template, status, seconds."""
+
+_log = log.logger("http")
+
+
+class RequestEdge:
+    """Gives each request an id, bounds its body, sets the headers of every answer, and logs one line without query or body."""
+
+    def __init__(self, app: ASGIApp, observe: Observer) -> None:
+        self._app = app
+        self._observe = observe
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope["keyway.request_id"] = _request_id(scope)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._app(scope, _bounded(receive), send_with_headers)
+        finally:
+            seconds = time.perf_counter() - started
+            route = getattr(scope.get("route"), "path", "unmatched")
+            self._observe(scope["method"], route, status, seconds)
+            _log.info(
+                "request",
+                method=scope["method"],
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                request_id=request_id,
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(text := value.decode("latin-1")):
+            return text
+    return uuid4().hex
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Counts the body as it arrives, so that neither a missing nor a lying Content-Length gets past the limit."""
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > REQUEST_BODY_BYTES:
+            raise errors.TooLarge(
+                f"The request body is over {REQUEST_BODY_BYTES} bytes. Send fewer or smaller secrets at a time."
+            )
+        return message
+
+    return counted
+
+
+def request_id(request: Request) -> str:
+    """The id that answers, logs and audit rows of this request carry."""
+    return str(request.scope["keyway.request_id"])
+
+
+def body(data: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer without envelope."""
+    return Response(orjson.dumps(data), status, headers, media_type=JSON)
+
+
+def ok(request: Request, data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The envelope of contract.md 1.2: {"data": …, "meta": {"requestId": …}}."""
+    return body({"data": data, "meta": {"requestId": request_id(request)}}, status, headers)
+
+
+def page(request: Request, rows: list[Any], *, total: int, limit: int, offset: int) -> Response:
+    """A page of a list, with its pagination meta."""
+    pagination = {"total": total, "limit": limit, "offset": offset, "hasMore": offset + len(rows) < total}
+    return body({"data": rows, "meta": {"pagination": pagination, "requestId": request_id(request)}})
+
+
+class Renderer:
+    """Turns whatever climbed to the edge into an RFC 7807 body, served as application/json (contract.md 1.3)."""
+
+    def __init__(self, error_base_url: str) -> None:
+        self._base = error_base_url.rstrip("/")
+
+    def handlers(self) -> dict[int | type[Exception], Callable[[Request, Any], Awaitable[Response]]]:
+        """What FastAPI is given as `exception_handlers`."""
+        return {
+            Problem: self._problem,
+            RequestValidationError: self._invalid,
+            HTTPException: self._http,
+            psycopg.Error: self._database,
+            PoolTimeout: self._database,
+            Exception: self._unexpected,
+        }
+
+    def render(self, problem: Problem, request: Request) -> Response:
+        """The answer for a problem."""
+        content: dict[str, Any] = {
+            "type": f"{self._base}/{problem.slug}",
+            "title": problem.title,
+            "status": problem.status,
+            "detail": problem.detail,
+            "instance": request.url.path,
+            "traceId": request_id(request),
+        }
+        if problem.errors:
+            content["errors"] = [{"field": e.field, "code": e.code, "message": e.message} for e in problem.errors]
+        return body(content | problem.extra, problem.status, problem.headers)
+
+    async def _problem(self, request: Request, error: Problem) -> Response:
+        return self.render(error, request)
+
+    async def _invalid(self, request: Request, error: RequestValidationError) -> Response:
+        """Keeps where and what kind. The input, its context and the library's sentence may quote a secret: dropped."""
+        fields = [FieldError(_dotted(item["loc"]), _sentence(item["type"])) for item in error.errors()]
+        if any(item["type"] == "json_invalid" for item in error.errors()):
+            return self.render(errors.BadRequest("The body is not valid JSON."), request)
+        return self.render(errors.ValidationFailed("Invalid request data", errors=fields), request)
+
+    async def _http(self, request: Request, error: HTTPException) -> Response:
+        match error.status_code:
+            case 404:
+                return self.render(errors.NotFound(f"There is no route {request.method} {request.url.path}."), request)
+            case 405:
+                headers = {"Allow": (error.headers or {}).get("Allow", "")}
+                return self.render(
+                    errors.MethodNotAllowed(f"{request.method} is not possible here.", headers=headers), request
+                )
+            case 415:
+                return self.render(errors.UnsupportedMediaType("Send application/json."), request)
+            case _:
+                return self.render(errors.BadRequest("The request cannot be read."), request)
+
+    async def _database(self, request: Request, error: Exception) -> Response:
+        _log.error(
+            "database", exc_info=error, request_id=request_id(request), sqlstate=getattr(error, "sqlstate", None)
+        )
+        return self.render(errors.Unavailable("The database cannot answer. Nothing was changed; try again."), request)
+
+    async def _unexpected(self, request: Request, error: Exception) -> Response:
+        _log.error("unexpected", exc_info=error, request_id=request_id(request))
+        return self.render(
+            errors.Unavailable("Something went wrong here. Nothing was changed; the log has the request id."), request
+        )
+
+
+def _dotted(location: tuple[int | str, ...]) -> str:
+    """`body.secrets.KEY`: the path without its first step. A key name is a label, not a value."""
+    return ".".join(str(step) for step in location[1:]) or str(location[0])
+
+
+def _sentence(kind: str) -> str:
+    return "This field is required." if kind == "missing" else f"This field has a wrong form ({kind})."

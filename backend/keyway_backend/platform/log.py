@@ -1,0 +1,52 @@
+"""Structured logs, one JSON line each. Values, tokens, query strings and bodies have no way in: callers pass named facts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """Sends our logs, and the libraries' warnings, to stderr as JSON."""
+    numeric = logging.getLevelNamesMapping()[level.upper()]
+    logging.basicConfig(
+        level=max(numeric, logging.WARNING), stream=sys.stderr, format='{"event": "%(message)s", "logger": "%(name)s"}'
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _name_of_exception_only,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def logger(name: str) -> Any:
+    """A logger whose lines carry `logger`."""
+    return structlog.get_logger(logger=name)
+
+
+def _name_of_exception_only(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """An exception's text may quote what was sent (a driver's error quotes parameters): only its type and place are kept."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        event["error"] = f"{type(error).__module__}.{type(error).__qualname__}"
+        event["at"] = _innermost(error)
+    return event
+
+
+def _innermost(error: BaseException) -> list[str]:
+    frames: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        frames.append(f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    return frames[-4:]

@@ -1,0 +1,212 @@
+"""Every setting of the backend: read once, in the composition root, and handed down.
+
+A variable `NAME` that holds a secret may be given as `NAME_FILE` instead: the path of a file that holds it.
+What is wrong is told in one message, by the names of the variables, never by their values.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_FORBIDDEN: Final = ("ENCRYPTION_KEY", "ENCRYPTION_KEYS", "ENCRYPTION_KEY_FILE", "ENCRYPTION_KEYS_FILE")
+_MIN_SECRET_CHARACTERS: Final = 32
+_MIN_DISTINCT_CHARACTERS: Final = 10
+
+
+class SettingsError(Exception):
+    """The process must not start. One line per variable."""
+
+
+def _split(text: object) -> object:
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+class Settings(BaseModel):
+    """The backend's configuration. Empty means off, or derived from DOMAIN."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="ignore")
+
+    database_url: SecretStr = Field(
+        description="Postgres, as the application role: postgresql://user:password@host/name"
+    )
+    migration_database_url: SecretStr = Field(
+        SecretStr(""), description="Postgres, as the owner of the schema; default: DATABASE_URL"
+    )
+    database_pool_size: int = Field(20, ge=2, le=200, description="connections per backend process")
+
+    crypto_service_url: str = Field(description="host:port of the crypto service")
+    crypto_tls_ca_path: Path = Field(description="certificate of the CA that signed crypto and backend")
+    crypto_tls_cert_path: Path = Field(description="this backend's certificate")
+    crypto_tls_key_path: Path = Field(description="its private key")
+
+    jwt_secret: SecretStr = Field(
+        description="signs sessions and rows that grant; at least 32 characters: openssl rand -base64 32"
+    )
+    jwt_secret_previous: SecretStr = Field(
+        SecretStr(""), description="the one before, still accepted during a rotation"
+    )
+
+    github_app_id: str = Field(description="App ID of the GitHub App")
+    github_app_client_id: str = Field(description="its client id")
+    github_app_client_secret: SecretStr = Field(description="its client secret")
+    github_app_private_key: SecretStr = Field(description="its private key: the PEM file in base64, on one line")
+    github_app_name: str = Field("keyway", description="its name in the address github.com/apps/<name>")
+    github_app_install_url: str = Field(
+        "", description="where people install it; default: from GITHUB_URL and GITHUB_APP_NAME"
+    )
+    github_app_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signs webhooks; without it they are refused"
+    )
+    github_url: str = Field(
+        "https://github.com", description="GitHub's pages; a GitHub Enterprise Server's address otherwise"
+    )
+    github_base_url: str = Field(
+        "https://api.github.com", description="GitHub's API; https://<host>/api/v3 for Enterprise Server"
+    )
+    github_grace_seconds: int = Field(
+        0, ge=0, le=900, description="reads go on this long through an outage of GitHub; 0 = not at all"
+    )
+    github_pat_login: bool = Field(default=False, description="accept a person's own GitHub token as a credential")
+    role_cache_seconds: int = Field(60, ge=0, le=300, description="how long a role that GitHub told is believed")
+
+    domain: str = Field("localhost", description="the domain below which api. and app. live")
+    api_url: str = Field("", description="public address of the API; default: https://api.<DOMAIN>")
+    dashboard_url: str = Field("", description="public address of the dashboard; default: https://app.<DOMAIN>")
+    allowed_origins: Words = Field((), description="origins of browsers that may call the API; default: DASHBOARD_URL")
+    error_base_url: str = Field("https://api.keyway.sh/errors", description="prefix of the `type` of every error")
+    trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-For is believed")
+
+    host: str = Field("127.0.0.1", description="address that the public port listens on")
+    port: int = Field(8080, ge=0, le=65535, description="public port")
+    ops_host: str = Field(
+        "127.0.0.1", description="address of the ops port: loopback or a private network, never public"
+    )
+    ops_port: int = Field(8081, ge=0, le=65535, description="ops port: /livez, /readyz, /metrics")
+    log_level: str = Field(
+        "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+
+    @model_validator(mode="after")
+    def _derive(self) -> Self:
+        derived = {
+            "migration_database_url": self.migration_database_url
+            if self.migration_database_url.get_secret_value()
+            else self.database_url,
+            "api_url": (self.api_url or f"https://api.{self.domain}").rstrip("/"),
+            "dashboard_url": (self.dashboard_url or f"https://app.{self.domain}").rstrip("/"),
+            "github_url": self.github_url.rstrip("/"),
+            "github_base_url": self.github_base_url.rstrip("/"),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+        install = self.github_app_install_url or f"{self.github_url}/apps/{self.github_app_name}/installations/new"
+        object.__setattr__(self, "github_app_install_url", install)
+        object.__setattr__(self, "allowed_origins", self.allowed_origins or (self.dashboard_url,))
+        return self
+
+    @property
+    def private_key_pem(self) -> str:
+        """The App's private key as PEM, whichever form the variable has."""
+        text = self.github_app_private_key.get_secret_value().strip()
+        return text if text.startswith("-----BEGIN") else base64.b64decode(text, validate=True).decode()
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads and judges the environment. Raises SettingsError with one line per problem."""
+    environ = os.environ if environ is None else environ
+    problems = [
+        f"{name}: the backend must never hold it; give it to the crypto service alone"
+        for name in _FORBIDDEN
+        if environ.get(name)
+    ]
+    values = {name.lower(): value for name, value in environ.items() if value}
+    values |= _from_files(environ, problems)
+    try:
+        settings = Settings.model_validate({name: values[name] for name in Settings.model_fields if name in values})
+    except ValidationError as error:
+        raise SettingsError(
+            "\n".join(problems + [_line(item["loc"], item["type"]) for item in error.errors()])
+        ) from None
+    problems += refusals(settings)
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _line(location: tuple[int | str, ...], kind: str) -> str:
+    name = str(location[0]).upper() if location else "settings"
+    what = "is not set" if kind == "missing" else f"has a wrong form ({kind})"
+    field = Settings.model_fields.get(name.lower())
+    return f"{name}: {what}" + (f"; it is {field.description}" if field else "")
+
+
+def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        path = environ.get(f"{name.upper()}_FILE")
+        if field.annotation is not SecretStr or not path:
+            continue
+        if environ.get(name.upper()):
+            problems.append(f"{name.upper()}: given together with {name.upper()}_FILE; keep one")
+        try:
+            found[name] = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"{name.upper()}_FILE: cannot be read ({type(error).__name__})")
+    return found
+
+
+def refusals(settings: Settings) -> list[str]:
+    """What makes a well-formed configuration unsafe (assurance.md O-08)."""
+    problems = _weak_secrets(settings) + _unsafe_database(settings)
+    problems += [
+        f"{path.upper()}: no such file" for path in ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
+        if not getattr(settings, path).is_file()
+    ]  # fmt: skip
+    if "*" in settings.allowed_origins:
+        problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
+    if settings.ops_host in {"0.0.0.0", "::"} and settings.ops_port == settings.port:  # noqa: S104
+        problems.append("OPS_PORT: equals PORT; the ops port must not be public")
+    try:
+        key = settings.private_key_pem
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        key = ""
+    if "PRIVATE KEY-----" not in key:
+        problems.append("GITHUB_APP_PRIVATE_KEY: neither a PEM key nor one in base64")
+    return problems
+
+
+def _weak_secrets(settings: Settings) -> list[str]:
+    problems = []
+    for name in ("jwt_secret", "jwt_secret_previous"):
+        text = getattr(settings, name).get_secret_value()
+        if name == "jwt_secret_previous" and not text:
+            continue
+        if len(text) < _MIN_SECRET_CHARACTERS or len(set(text)) < _MIN_DISTINCT_CHARACTERS:
+            problems.append(f"{name.upper()}: too weak; make one with: openssl rand -base64 32")
+    return problems
+
+
+def _unsafe_database(settings: Settings) -> list[str]:
+    problems = []
+    for name in ("database_url", "migration_database_url"):
+        parts = urlsplit(getattr(settings, name).get_secret_value())
+        if parts.scheme not in {"postgresql", "postgres"}:
+            problems.append(f"{name.upper()}: does not start with postgresql://")
+            continue
+        if parts.password in {"keyway", "postgres", "password", "changeme"}:
+            problems.append(f"{name.upper()}: uses a sample password")
+        if (parts.hostname or "localhost") not in LOOPBACK and "sslmode=verify-full" not in parts.query:
+            problems.append(f"{name.upper()}: a database on another host needs sslmode=verify-full and sslrootcert")
+    return problems
