@@ -1,0 +1,155 @@
+"""Format 1 of a sealed value, and the context that it opens in (design.md 5).
+
+Stored form: format byte 0x01 ‖ key version (2 bytes, big endian) ‖ nonce (12) ‖ ciphertext ‖ tag (16).
+Plaintext:   length (4 bytes, big endian) ‖ value ‖ zeros, up to 64, 128, 256, 512, 1,024, then multiples of 1,024.
+Context:     canonical(format, purpose, instance, vault, repository, environment, key name, value id), not stored.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from keyway_core.limits import KEY_LENGTH, VALUE_BYTES
+
+from keyway_crypto.canonical import canonical
+from keyway_crypto.errors import IntegrityError, InvalidCallError
+from keyway_crypto.keyring import MANIFEST_PURPOSE, KeyRing
+
+ID_BYTES: Final = 16
+NONCE_BYTES: Final = 12
+TAG_BYTES: Final = 16
+SECRETS: Final = "secret"
+
+_FORMAT: Final = b"\x01"
+_HEAD: Final = 3
+_BODY: Final = _HEAD + NONCE_BYTES
+_LENGTH_BYTES: Final = 4
+_PURPOSE: Final = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII)
+_KEY_PREFIX: Final = tuple(length.to_bytes(4, "big") for length in range(KEY_LENGTH + 1))
+_ID_PREFIX: Final = ID_BYTES.to_bytes(4, "big")
+_SMALL_BUCKETS: Final = (64, 128, 256, 512, 1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The part of a context that all values of a call share. Ids are 16 bytes; only secrets live in a vault."""
+
+    purpose: str
+    instance: bytes
+    vault: bytes = b""
+    repository: int = 0
+    environment: bytes = b""
+
+    def __post_init__(self) -> None:
+        """Raises InvalidCallError, naming the field."""
+        if not _PURPOSE.fullmatch(self.purpose) or self.purpose == MANIFEST_PURPOSE:
+            raise InvalidCallError("scope.purpose is not a purpose")
+        place = ID_BYTES if self.purpose == SECRETS else 0
+        lengths = {"instance_id": (self.instance, ID_BYTES), "vault_id": (self.vault, place)}
+        for name, (field, length) in (lengths | {"environment_id": (self.environment, place)}).items():
+            if len(field) != length:
+                raise InvalidCallError(f"scope.{name} must be {length} bytes")
+        if bool(self.repository) != bool(place):
+            raise InvalidCallError("scope.github_repository_id belongs to secrets, and to all of them")
+
+    def context(self) -> bytes:
+        """The context up to the key name; an entry follows it."""
+        repository = self.repository.to_bytes(8, "big")
+        return canonical(_FORMAT, self.purpose.encode(), self.instance, self.vault, repository, self.environment)
+
+
+def entries(keys: Sequence[str], value_ids: Sequence[bytes]) -> list[bytes]:
+    """canonical(key name, value id) of each item: the end of its context, and its entry in a manifest.
+
+    Raises InvalidCallError for lists of different length, a key not of 1 to 256 bytes, an id not of 16.
+    """
+    if len(keys) != len(value_ids):
+        raise InvalidCallError("keys and value_ids differ in length")
+    made = []
+    for key, value_id in zip(keys, value_ids, strict=True):
+        name = key.encode()
+        if not 0 < len(name) <= KEY_LENGTH:
+            raise InvalidCallError(f"a key must be 1 to {KEY_LENGTH} bytes")
+        if len(value_id) != ID_BYTES:
+            raise InvalidCallError(f"a value id must be {ID_BYTES} bytes")
+        made.append(_KEY_PREFIX[len(name)] + name + _ID_PREFIX + value_id)
+    return made
+
+
+def seal(ring: KeyRing, scope: Scope, items: Sequence[bytes], plaintexts: Sequence[bytes]) -> list[bytes]:
+    """Seals each plaintext under the active key for its item of `entries`. Raises InvalidCallError for a long value."""
+    aead = ring.cipher(ring.active, scope.purpose, scope.instance, scope.vault, scope.repository)
+    head, context = _FORMAT + ring.active.to_bytes(2, "big"), scope.context()
+    nonces = os.urandom(NONCE_BYTES * len(items))
+    sealed = []
+    for index, (item, plaintext) in enumerate(zip(items, plaintexts, strict=True)):
+        nonce = nonces[index * NONCE_BYTES : (index + 1) * NONCE_BYTES]
+        sealed.append(head + nonce + gcm_seal(aead, nonce, pad(plaintext), context + item))
+    return sealed
+
+
+def open_(ring: KeyRing, scope: Scope, items: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
+    """Opens each sealed value in the context of its item of `entries`.
+
+    Raises IntegrityError for anything that was not sealed for this place, UnknownKeyVersionError.
+    """
+    context = scope.context()
+    ciphers: dict[bytes, AESGCM] = {}
+    opened = []
+    for item, blob in zip(items, sealed, strict=True):
+        head = blob[:_HEAD]
+        aead = ciphers.get(head)
+        if aead is None:
+            version = key_version(blob)
+            aead = ring.cipher(version, scope.purpose, scope.instance, scope.vault, scope.repository)
+            ciphers[head] = aead
+        opened.append(unpad(gcm_open(aead, blob[_HEAD:_BODY], blob[_BODY:], context + item)))
+    return opened
+
+
+def key_version(blob: bytes) -> int:
+    """Which master key sealed this. Raises IntegrityError for another format or an impossible length."""
+    if len(blob) < _BODY + _SMALL_BUCKETS[0] + TAG_BYTES or blob[:1] != _FORMAT:
+        raise IntegrityError
+    return int.from_bytes(blob[1:_HEAD], "big")
+
+
+def gcm_seal(aead: AESGCM, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
+    """AES-256-GCM: ciphertext ‖ tag. The nonce is an argument so that published vectors run through this very call."""
+    return aead.encrypt(nonce, plaintext, context)
+
+
+def gcm_open(aead: AESGCM, nonce: bytes, sealed: bytes, context: bytes) -> bytes:
+    """The opposite of `gcm_seal`. Raises IntegrityError."""
+    try:
+        return aead.decrypt(nonce, sealed, context)
+    except (InvalidTag, ValueError):
+        raise IntegrityError from None
+
+
+def pad(value: bytes) -> bytes:
+    """The length-prefixed value in its bucket, which hides most of its length. Raises InvalidCallError."""
+    if len(value) > VALUE_BYTES:
+        raise InvalidCallError(f"a value must be at most {VALUE_BYTES} bytes")
+    return (len(value).to_bytes(_LENGTH_BYTES, "big") + value).ljust(_bucket(_LENGTH_BYTES + len(value)), b"\0")
+
+
+def unpad(padded: bytes) -> bytes:
+    """The opposite of `pad`. Raises IntegrityError for a length that cannot be."""
+    end = _LENGTH_BYTES + int.from_bytes(padded[:_LENGTH_BYTES], "big")
+    if end > len(padded):
+        raise IntegrityError
+    return padded[_LENGTH_BYTES:end]
+
+
+def _bucket(length: int) -> int:
+    for bucket in _SMALL_BUCKETS:
+        if length <= bucket:
+            return bucket
+    return -(-length // 1024) * 1024
