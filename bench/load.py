@@ -1,7 +1,7 @@
-"""A load generator that costs little of the machine it shares: raw HTTP/1.1 over kept connections, one request at a time each.
+"""A load generator that costs little of the machine it shares: raw HTTP/1.1 over kept connections, one request each.
 
-`python -m bench.load` reads one JSON line from stdin: {"port", "clients", "seconds" or "requests", "messages": [base64 request, ...]}
-and prints one JSON line: {"seconds", "answers", "statuses": {status: count}, "latencies_ms": [...]}.
+`python -m bench.load` reads one JSON line from stdin: {"port", "clients", "seconds", "requests": null or a number,
+"messages": [base64 of a request, ...]} and prints one: {"seconds", "answers", "statuses", "latencies_ms"}.
 It talks to loopback only, and ends by itself.
 """
 
