@@ -1,0 +1,175 @@
+"""One operating system process of ours: started, watched, stopped, killed and frozen, always with all its children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from .accounts import Account
+
+_READY_SECONDS: Final = 30.0
+_STOP_SECONDS: Final = 15.0
+_POLL_SECONDS: Final = 0.02
+_LAST_LINES: Final = 15
+
+
+class ProcessError(Exception):
+    """A process did not start, did not become ready, or ended by itself. The text carries its last lines."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is executed: arguments, the whole environment, open descriptors to hand over, working folder."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    descriptors: Sequence[int] = ()
+    folder: Path = Path("/")
+
+
+@dataclass
+class Process:
+    """A named process, its command made anew at every start.
+
+    `ready` answers whether it serves; `stop_signal` asks it to leave. Output goes to `log_path`, appended.
+    `environment` is laid over the command's variables; None takes one away.
+    """
+
+    name: str
+    account: Account
+    log_path: Path
+    command: Callable[[], Command]
+    ready: Callable[[], bool]
+    stop_signal: signal.Signals = signal.SIGTERM
+    environment: dict[str, str | None] = field(default_factory=dict)
+    _child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The number of the running process."""
+        if self._child is None:
+            raise ProcessError(f"{self.name} is not running")
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs or before it ever ran; negative for a signal."""
+        return None if self._child is None else self._child.poll()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and did not end since."""
+        return self._child is not None and self._child.poll() is None
+
+    def launch(self) -> None:
+        """Starts without waiting for readiness. Does nothing when it runs already."""
+        if self.running:
+            return
+        command = self.command()
+        known = {**command.environment, **self.environment}
+        with self.log_path.open("ab") as log:
+            self._child = subprocess.Popen(
+                command.arguments,
+                env={name: value for name, value in known.items() if value is not None},
+                pass_fds=command.descriptors,
+                cwd=command.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops us in order
+                umask=0o077,
+                user=self.account.uid,
+                group=self.account.uid,
+                extra_groups=None if self.account.uid is None else (),
+            )
+
+    def start(self) -> None:
+        """Starts and waits until it serves."""
+        self.launch()
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
+        """Returns when the process serves; ProcessError when it ends before that or takes longer than `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not self.ready():
+            if not self.running:
+                raise ProcessError(f"{self.name} ended with {self.exit_code}:\n{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise ProcessError(f"{self.name} was not ready after {seconds:.0f} s:\n{self.last_lines()}")
+            time.sleep(_POLL_SECONDS)
+
+    def stop(self, seconds: float = _STOP_SECONDS) -> None:
+        """Asks it to leave, waits, and kills what is left after `seconds`."""
+        if self._child is None:
+            return
+        self.resume()
+        with suppress(ProcessLookupError):
+            self._child.send_signal(self.stop_signal)
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the process and all its children; returns when none is left."""
+        if self._child is None:
+            return
+        family = self._family()
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        self._child.wait()
+        while any(map(_alive, family)):
+            time.sleep(_POLL_SECONDS)
+
+    def restart(self, env: Mapping[str, str | None] | None = None) -> None:
+        """Stops and starts again; `env` is laid over the variables that it had (None takes one away)."""
+        self.stop()
+        self.environment.update(env or {})
+        self.start()
+
+    def suspend(self) -> None:
+        """SIGSTOP: alive, connected, and answering nothing."""
+        self._signal_family(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        self._signal_family(signal.SIGCONT)
+
+    def last_lines(self) -> str:
+        """The end of its log, for a message about its death."""
+        if not self.log_path.exists():
+            return ""
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
+
+    def _signal_family(self, number: signal.Signals) -> None:
+        for member in self._family():
+            with suppress(psutil.NoSuchProcess):
+                os.kill(member.pid, number)
+
+    def _family(self) -> list[psutil.Process]:
+        """The process and its descendants: PostgreSQL's leave the process group, so the group is not enough."""
+        if self._child is None:
+            return []
+        try:
+            head = psutil.Process(self._child.pid)
+            return [head, *head.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+
+def _alive(member: psutil.Process) -> bool:
+    """A zombie holds nothing any more; it only waits for its parent to look."""
+    try:
+        return member.is_running() and member.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

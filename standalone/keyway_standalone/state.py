@@ -1,0 +1,170 @@
+"""The state folder: every key, certificate and password of one installation, made at first start and kept."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import secrets
+import socket
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from .accounts import Account, account_of, write_private
+from .interpreter import base_environment
+from .postgres import Passwords
+from .process import ProcessError
+
+# Demo numbers start where no real person, App or repository is (design.md 2).
+APP_ID: Final = 2**40 + 1
+PORTS: Final = {"backend": 8080, "ops": 8081, "dashboard": 3000, "crypto": 50051, "postgres": 5433, "github": 8090}
+# Below the range from which Linux takes the ports of outgoing connections, so that a picked port stays free.
+_FREE_PORTS: Final = range(20_000, 32_000)
+# Six words of it are 37 bits, for a page on loopback that pauses after a few wrong tries.
+_WORDS: Final = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
+
+
+@dataclass(frozen=True)
+class Instance:
+    """What one installation must remember. `app_private_key` is PEM; `passphrase` opens the approval page."""
+
+    seed: int
+    superuser_password: str
+    owner_password: str
+    app_password: str
+    jwt_secret: str
+    client_id: str
+    client_secret: str
+    webhook_secret: str
+    app_private_key: str
+    passphrase: str
+    ports: dict[str, int]
+
+    @property
+    def passwords(self) -> Passwords:
+        """Those of the database."""
+        return Passwords(self.superuser_password, self.owner_password, self.app_password)
+
+    @property
+    def app_public_key(self) -> str:
+        """What the stand-in checks App JWTs with, PEM."""
+        key = _private_key(self.app_private_key).public_key()
+        return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    @property
+    def app_private_key_base64(self) -> str:
+        """The form that fits into one line of an environment."""
+        return base64.b64encode(self.app_private_key.encode()).decode()
+
+
+class StateFolder:
+    """A folder of one installation. Made with mode 0700, or 0711 when started by root, so that each process reaches
+    the part that is its own and no other."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.resolve()
+        mode = 0o711 if os.geteuid() == 0 else 0o700
+        self.path.mkdir(mode=mode, parents=True, exist_ok=True)
+        self.path.chmod(mode)
+        if not account_of("postgres").can_enter(self.path / "postgres"):
+            raise ProcessError(
+                f"the users that Keyway's processes run as cannot reach {self.path}: choose another folder with --state"
+            )
+        self.certificates = self.path / "certificates"
+        self.logs = Account(None).private_folder(self.path / "logs")
+        self.crypto = account_of("crypto").private_folder(self.path / "crypto")
+        self.github = account_of("github").private_folder(self.path / "github")
+        self.postgres = self.path / "postgres"
+        self.encryption_key = self.crypto / "encryption.key"
+
+    def instance(self, seed: int, *, fixed_ports: bool) -> Instance:
+        """What this installation remembers; at first start everything is made up."""
+        file = self.path / "instance.json"
+        if file.exists():
+            return Instance(**json.loads(file.read_text()))
+        made = _new_instance(seed, dict(PORTS) if fixed_ports else free_ports())
+        write_private(file, json.dumps(asdict(made), indent=1), Account(None))
+        return made
+
+    def ensure_encryption_key(self) -> bool:
+        """Makes the key that seals everything, readable by crypto only. True when it was made just now."""
+        if self.encryption_key.exists():
+            return False
+        write_private(self.encryption_key, secrets.token_hex(32) + "\n", account_of("crypto"))
+        return True
+
+    def ensure_certificates(self) -> None:
+        """Makes or renews the CA and the leaves; each key is then readable by its own process only."""
+        self.certificates.mkdir(mode=0o755, exist_ok=True)
+        names = ["--name", "crypto=crypto,localhost,127.0.0.1"]
+        done = subprocess.run(
+            [sys.executable, "-m", "keyway_crypto.certificates", "--out", str(self.certificates), *names],
+            env=base_environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise ProcessError(f"no certificates:\n{done.stderr}")
+        self.certificates.chmod(0o755)
+        for name in ("crypto", "backend", "postgres"):
+            account_of(name).own(self.certificates / f"{name}.key")
+        for certificate in self.certificates.glob("*.crt"):
+            certificate.chmod(0o644)
+
+
+def free_ports() -> dict[str, int]:
+    """A free loopback port for every server of a stack."""
+    ports: dict[str, int] = {}
+    while len(ports) < len(PORTS):
+        port = random.choice(_FREE_PORTS)  # noqa: S311 - no secret
+        if port not in ports.values() and port_is_free(port):
+            ports[list(PORTS)[len(ports)]] = port
+    return ports
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this loopback port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _new_instance(seed: int, ports: dict[str, int]) -> Instance:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    fresh = Passwords.new()
+    return Instance(
+        seed=seed,
+        superuser_password=fresh.superuser,
+        owner_password=fresh.owner,
+        app_password=fresh.app,
+        jwt_secret=secrets.token_urlsafe(48),
+        client_id=f"Iv23{secrets.token_hex(8)}",
+        client_secret=secrets.token_hex(20),
+        webhook_secret=secrets.token_hex(32),
+        app_private_key=pem,
+        passphrase="-".join(secrets.choice(_WORDS) for _ in range(6)),
+        ports=ports,
+    )
+
+
+def _private_key(pem: str) -> rsa.RSAPrivateKey:
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("the App key is not RSA")
+    return key
