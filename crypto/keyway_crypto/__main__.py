@@ -11,7 +11,6 @@ import resource
 import signal
 import sys
 import time
-from typing import Final
 
 # Set before grpc is loaded. TLS 1.3 has its own cipher list; for 1.2 only one that needs a pre-shared key is left, and
 # there is none, so no handshake below 1.3 can succeed. The library's own log lines are not ours: off.
@@ -27,17 +26,16 @@ from keyway_crypto.caller_auth import Budget, CallerAuth, Identity
 from keyway_crypto.servicer import SERVICE, CryptoServicer
 from keyway_crypto.settings import Settings, SettingsError, read
 
-EXIT_CONFIGURATION: Final = 78
+EXIT_CONFIGURATION = 78
 
-_PR_SET_DUMPABLE: Final = 4
-_DRAIN_SECONDS: Final = 10
-_CALLS_AT_ONCE: Final = 256
-_OPTIONS: Final = (
+_PR_SET_DUMPABLE = 4
+_DRAIN_SECONDS = 10
+_CALLS_AT_ONCE = 256
+_OPTIONS = (
     ("grpc.max_receive_message_length", GRPC_MESSAGE_BYTES),
     ("grpc.max_send_message_length", GRPC_MESSAGE_BYTES),
     ("grpc.so_reuseport", 0),
 )
-
 _log = logging.getLogger("keyway_crypto")
 
 
@@ -45,7 +43,7 @@ class JsonLines(logging.Formatter):
     """One JSON object a line. Only named fields get in, so that no argument of a call can."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`time`, `level`, `event`, then the record's `fields`."""
+        """`time`, `level`, `service`, `event`, then the record's `fields`."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         line = {"time": moment, "level": record.levelname.lower(), "service": "crypto", "event": record.getMessage()}
         return json.dumps(line | getattr(record, "fields", {}))
@@ -61,7 +59,7 @@ def harden() -> None:
 async def serve(settings: Settings) -> None:
     """Runs until a signal asks it to stop: health says so first, then calls in flight get 10 seconds."""
     server = grpc.aio.server(interceptors=[CallerAuth()], options=_OPTIONS, maximum_concurrent_rpcs=_CALLS_AT_ONCE)
-    checks = health.aio.HealthServicer()
+    checks = health.aio.HealthServicer()  # type: ignore[attr-defined]  # the stubs lack it
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     server.add_generic_rpc_handlers((CryptoServicer(settings.ring, Budget(settings.values_per_minute)).handler(),))
     try:
@@ -71,12 +69,10 @@ async def serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await server.start()
     await checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-    keys = {str(version): fingerprint for version, fingerprint in settings.ring.fingerprints().items()}
-    _log.info(
-        "serving", extra={"fields": {"version": VERSION, "port": port, "keys": keys, "active": settings.ring.active}}
-    )
+    await server.start()
+    fields = {"version": VERSION, "port": port, "keys": settings.ring.fingerprints(), "active": settings.ring.active}
+    _log.info("serving", extra={"fields": fields})
     await stop.wait()
     await checks.enter_graceful_shutdown()
     await server.stop(_DRAIN_SECONDS)

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -22,16 +21,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFETIME: Final = timedelta(days=90)
-CLIENT: Final = "backend"
-NAMES: Final[Mapping[str, Sequence[str]]] = {
+LIFETIME = timedelta(days=90)
+CLIENT = "backend"
+NAMES: Mapping[str, Sequence[str]] = {
     "crypto": ("crypto", "localhost", "127.0.0.1"),
     "backend": (CLIENT,),
     "postgres": ("postgres", "db", "localhost", "127.0.0.1"),
 }
 
-_CLOCK_SKEW: Final = timedelta(minutes=5)
-_AUTHORITY: Final = "Keyway internal CA"
+_AUTHORITY = "Keyway internal CA"
+_CLOCK_SKEW = timedelta(minutes=5)
+_CRITICAL = (x509.BasicConstraints, x509.KeyUsage)
+_USAGES = (  # noqa: SIM905  # a list would be one name a line
+    "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign crl_sign "
+    "encipher_only decipher_only"
+).split()
 
 
 class Authority:
@@ -40,36 +44,25 @@ class Authority:
     def __init__(self) -> None:
         self._key = generate_private_key(SECP256R1())
         basics = x509.BasicConstraints(ca=True, path_length=0)
-        self.certificate = self._sign(_AUTHORITY, self._key, [basics, _key_usage(signs_certificates=True)])
+        self.certificate = self._sign(_AUTHORITY, self._key, basics, _usage("key_cert_sign", "crl_sign"))
 
     def issue(self, name: str, reachable_as: Sequence[str]) -> tuple[x509.Certificate, EllipticCurvePrivateKey]:
         """A leaf named `name`, good for these DNS names and addresses. `backend` is a client, all others serve."""
         key = generate_private_key(SECP256R1())
-        usage = ExtendedKeyUsageOID.CLIENT_AUTH if name == CLIENT else ExtendedKeyUsageOID.SERVER_AUTH
-        extensions = [
-            x509.BasicConstraints(ca=False, path_length=None),
-            _key_usage(signs_certificates=False),
-            x509.ExtendedKeyUsage([usage]),
-            x509.SubjectAlternativeName([_general_name(text) for text in reachable_as]),
-        ]
-        return self._sign(name, key, extensions), key
+        role = ExtendedKeyUsageOID.CLIENT_AUTH if name == CLIENT else ExtendedKeyUsageOID.SERVER_AUTH
+        basics = x509.BasicConstraints(ca=False, path_length=None)
+        names = x509.SubjectAlternativeName(_general_names(reachable_as))
+        certificate = self._sign(name, key, basics, _usage("digital_signature"), x509.ExtendedKeyUsage([role]), names)
+        return certificate, key
 
-    def _sign(
-        self, name: str, key: EllipticCurvePrivateKey, extensions: Sequence[x509.ExtensionType]
-    ) -> x509.Certificate:
+    def _sign(self, name: str, key: EllipticCurvePrivateKey, *extensions: x509.ExtensionType) -> x509.Certificate:
+        subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, _AUTHORITY))
         now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(_named(name))
-            .issuer_name(_named(_AUTHORITY))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _CLOCK_SKEW)
-            .not_valid_after(now + LIFETIME)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
-        )
-        for extension in extensions:
+        builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - _CLOCK_SKEW).not_valid_after(now + LIFETIME)
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        signers = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        for extension in (*extensions, own, signers):
             builder = builder.add_extension(extension, critical=isinstance(extension, _CRITICAL))
         return builder.sign(self._key, SHA256())
 
@@ -93,76 +86,50 @@ def ensure(directory: Path, names: Mapping[str, Sequence[str]] = NAMES) -> bool:
 
 
 def needs_renewal(directory: Path, names: Mapping[str, Sequence[str]] = NAMES, *, now: datetime | None = None) -> bool:
-    """Whether a file is missing or broken, a name is not covered, or less than a third of the lifetime is left."""
+    """Whether a file is missing or broken, a name is not covered, or at most a third of the lifetime is left."""
     try:
         authority = x509.load_pem_x509_certificate((directory / "ca.crt").read_bytes())
-        return not all(_is_good(directory, name, names[name], authority, now or datetime.now(UTC)) for name in names)
+        return not all(_is_good(directory / name, names[name], authority, now or datetime.now(UTC)) for name in names)
     except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
         return True
 
 
-def _is_good(
-    directory: Path, name: str, reachable_as: Sequence[str], authority: x509.Certificate, now: datetime
-) -> bool:
-    certificate = x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
-    key = load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
+def _is_good(stem: Path, reachable_as: Sequence[str], authority: x509.Certificate, now: datetime) -> bool:
+    certificate = x509.load_pem_x509_certificate(stem.with_suffix(".crt").read_bytes())
     certificate.verify_directly_issued_by(authority)
+    key = load_pem_private_key(stem.with_suffix(".key").read_bytes(), password=None)
     covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    left = min(certificate.not_valid_after_utc, authority.not_valid_after_utc) - now
-    return (
-        left > LIFETIME / 3
-        and certificate.public_key() == key.public_key()
-        and set(covered) == {_general_name(text) for text in reachable_as}
-    )
+    fits = certificate.public_key() == key.public_key() and list(covered) == _general_names(reachable_as)
+    return fits and certificate.not_valid_after_utc - now > LIFETIME / 3
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """Readers see the old file or the new one, and a key is never readable by others, not even for a moment."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        os.fchmod(file.fileno(), mode)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
+    temporary.chmod(mode)
     temporary.replace(path)
 
 
-def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _general_names(texts: Sequence[str]) -> list[x509.GeneralName]:
+    return [x509.IPAddress(ip_address(text)) if text[-1].isdigit() else x509.DNSName(text) for text in texts]
 
 
-def _general_name(text: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ip_address(text))
-    except ValueError:
-        return x509.DNSName(text)
-
-
-_CRITICAL: Final = (x509.BasicConstraints, x509.KeyUsage)
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _usage(*allowed: str) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in allowed for usage in _USAGES})
 
 
 def _name_option(text: str) -> tuple[str, list[str]]:
-    name, equals, reachable_as = text.partition("=")
-    if not equals or not name.isidentifier() or not all(reachable_as.split(",")):
+    name, _, reachable_as = text.partition("=")
+    if not name.isidentifier() or not all(reachable_as.split(",")):
         raise argparse.ArgumentTypeError("expected NAME=HOST[,HOST…]")
     return name, reachable_as.split(",")
 
 
 def main() -> int:
-    """The command: idempotent, prints whether it made anything."""
+    """The command: idempotent, says whether it made anything."""
     parser = argparse.ArgumentParser(prog="keyway_crypto.certificates", description="make the internal certificates")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--name", type=_name_option, action="append", default=[], metavar="NAME=HOST[,HOST…]")

@@ -11,29 +11,25 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyway_core.limits import KEY_LENGTH, VALUE_BYTES
 
-from keyway_crypto.canonical import canonical
 from keyway_crypto.errors import IntegrityError, InvalidCallError
-from keyway_crypto.keyring import MANIFEST_PURPOSE, KeyRing
+from keyway_crypto.keyring import MANIFESTS, KeyRing, canonical
 
-ID_BYTES: Final = 16
-NONCE_BYTES: Final = 12
-TAG_BYTES: Final = 16
-SECRETS: Final = "secret"
+SECRETS = "secret"
 
-_FORMAT: Final = b"\x01"
-_HEAD: Final = 3
-_BODY: Final = _HEAD + NONCE_BYTES
-_LENGTH_BYTES: Final = 4
-_PURPOSE: Final = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII)
-_KEY_PREFIX: Final = tuple(length.to_bytes(4, "big") for length in range(KEY_LENGTH + 1))
-_ID_PREFIX: Final = ID_BYTES.to_bytes(4, "big")
-_SMALL_BUCKETS: Final = (64, 128, 256, 512, 1024)
+_FORMAT = b"\x01"
+_ID_BYTES, _LENGTH_BYTES, _NONCE_BYTES = 16, 4, 12
+_HEAD = len(_FORMAT) + 2
+_BODY = _HEAD + _NONCE_BYTES
+_SHORTEST = _BODY + 64 + 16
+_SMALL_SIZES = (64, 128, 256, 512, 1024)
+_PURPOSE = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII)
+_KEY_PREFIX = tuple(length.to_bytes(4, "big") for length in range(KEY_LENGTH + 1))
+_ID_PREFIX = _ID_BYTES.to_bytes(4, "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +44,15 @@ class Scope:
 
     def __post_init__(self) -> None:
         """Raises InvalidCallError, naming the field."""
-        if not _PURPOSE.fullmatch(self.purpose) or self.purpose == MANIFEST_PURPOSE:
+        if not _PURPOSE.fullmatch(self.purpose) or self.purpose == MANIFESTS:
             raise InvalidCallError("scope.purpose is not a purpose")
-        place = ID_BYTES if self.purpose == SECRETS else 0
-        lengths = {"instance_id": (self.instance, ID_BYTES), "vault_id": (self.vault, place)}
-        for name, (field, length) in (lengths | {"environment_id": (self.environment, place)}).items():
-            if len(field) != length:
-                raise InvalidCallError(f"scope.{name} must be {length} bytes")
-        if bool(self.repository) != bool(place):
-            raise InvalidCallError("scope.github_repository_id belongs to secrets, and to all of them")
+        if len(self.instance) != _ID_BYTES:
+            raise InvalidCallError("scope.instance_id must be 16 bytes")
+        length = _ID_BYTES if self.purpose == SECRETS else 0
+        if not len(self.vault) == len(self.environment) == length or bool(self.repository) != bool(length):
+            raise InvalidCallError(
+                "scope: vault_id, environment_id and github_repository_id belong to secrets, all three"
+            )
 
     def context(self) -> bytes:
         """The context up to the key name; an entry follows it."""
@@ -74,48 +70,44 @@ def entries(keys: Sequence[str], value_ids: Sequence[bytes]) -> list[bytes]:
     made = []
     for key, value_id in zip(keys, value_ids, strict=True):
         name = key.encode()
-        if not 0 < len(name) <= KEY_LENGTH:
-            raise InvalidCallError(f"a key must be 1 to {KEY_LENGTH} bytes")
-        if len(value_id) != ID_BYTES:
-            raise InvalidCallError(f"a value id must be {ID_BYTES} bytes")
+        if not 0 < len(name) <= KEY_LENGTH or len(value_id) != _ID_BYTES:
+            raise InvalidCallError(f"a key must be 1 to {KEY_LENGTH} bytes, a value id {_ID_BYTES}")
         made.append(_KEY_PREFIX[len(name)] + name + _ID_PREFIX + value_id)
     return made
 
 
-def seal(ring: KeyRing, scope: Scope, items: Sequence[bytes], plaintexts: Sequence[bytes]) -> list[bytes]:
-    """Seals each plaintext under the active key for its item of `entries`. Raises InvalidCallError for a long value."""
+def seal(ring: KeyRing, scope: Scope, places: Sequence[bytes], plaintexts: Sequence[bytes]) -> list[bytes]:
+    """Seals each plaintext under the active key for its entry. Raises InvalidCallError for a value that is too long."""
     aead = ring.cipher(ring.active, scope.purpose, scope.instance, scope.vault, scope.repository)
     head, context = _FORMAT + ring.active.to_bytes(2, "big"), scope.context()
-    nonces = os.urandom(NONCE_BYTES * len(items))
+    nonces = os.urandom(_NONCE_BYTES * len(places))
     sealed = []
-    for index, (item, plaintext) in enumerate(zip(items, plaintexts, strict=True)):
-        nonce = nonces[index * NONCE_BYTES : (index + 1) * NONCE_BYTES]
-        sealed.append(head + nonce + gcm_seal(aead, nonce, pad(plaintext), context + item))
+    for index, (place, plaintext) in enumerate(zip(places, plaintexts, strict=True)):
+        nonce = nonces[index * _NONCE_BYTES : (index + 1) * _NONCE_BYTES]
+        sealed.append(head + nonce + gcm_seal(aead, nonce, pad(plaintext), context + place))
     return sealed
 
 
-def open_(ring: KeyRing, scope: Scope, items: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
-    """Opens each sealed value in the context of its item of `entries`.
+def open_(ring: KeyRing, scope: Scope, places: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
+    """Opens each sealed value in the context of its entry.
 
     Raises IntegrityError for anything that was not sealed for this place, UnknownKeyVersionError.
     """
     context = scope.context()
     ciphers: dict[bytes, AESGCM] = {}
     opened = []
-    for item, blob in zip(items, sealed, strict=True):
+    for place, blob in zip(places, sealed, strict=True):
         head = blob[:_HEAD]
-        aead = ciphers.get(head)
-        if aead is None:
+        if (aead := ciphers.get(head)) is None:
             version = key_version(blob)
-            aead = ring.cipher(version, scope.purpose, scope.instance, scope.vault, scope.repository)
-            ciphers[head] = aead
-        opened.append(unpad(gcm_open(aead, blob[_HEAD:_BODY], blob[_BODY:], context + item)))
+            aead = ciphers[head] = ring.cipher(version, scope.purpose, scope.instance, scope.vault, scope.repository)
+        opened.append(unpad(gcm_open(aead, blob[_HEAD:_BODY], blob[_BODY:], context + place)))
     return opened
 
 
 def key_version(blob: bytes) -> int:
     """Which master key sealed this. Raises IntegrityError for another format or an impossible length."""
-    if len(blob) < _BODY + _SMALL_BUCKETS[0] + TAG_BYTES or blob[:1] != _FORMAT:
+    if len(blob) < _SHORTEST or blob[:1] != _FORMAT:
         raise IntegrityError
     return int.from_bytes(blob[1:_HEAD], "big")
 
@@ -134,10 +126,12 @@ def gcm_open(aead: AESGCM, nonce: bytes, sealed: bytes, context: bytes) -> bytes
 
 
 def pad(value: bytes) -> bytes:
-    """The length-prefixed value in its bucket, which hides most of its length. Raises InvalidCallError."""
+    """The length and the value, filled up so that the size tells little. Raises InvalidCallError over 64 KiB."""
     if len(value) > VALUE_BYTES:
         raise InvalidCallError(f"a value must be at most {VALUE_BYTES} bytes")
-    return (len(value).to_bytes(_LENGTH_BYTES, "big") + value).ljust(_bucket(_LENGTH_BYTES + len(value)), b"\0")
+    length = _LENGTH_BYTES + len(value)
+    size = next((size for size in _SMALL_SIZES if length <= size), -(-length // 1024) * 1024)
+    return (len(value).to_bytes(_LENGTH_BYTES, "big") + value).ljust(size, b"\0")
 
 
 def unpad(padded: bytes) -> bytes:
@@ -146,10 +140,3 @@ def unpad(padded: bytes) -> bytes:
     if end > len(padded):
         raise IntegrityError
     return padded[_LENGTH_BYTES:end]
-
-
-def _bucket(length: int) -> int:
-    for bucket in _SMALL_BUCKETS:
-        if length <= bucket:
-            return bucket
-    return -(-length // 1024) * 1024

@@ -1,18 +1,24 @@
-"""Why a call is refused. No message carries a value, a key or a hint at which part of a ciphertext was wrong."""
+"""Why a call is refused. No message carries a value, a key, or a hint at which part of a ciphertext was wrong."""
 
 from __future__ import annotations
 
 
 class RefusedError(Exception):
-    """A call that gets an error instead of an answer."""
+    """A call that gets an error instead of an answer. `status` is the name of its gRPC status."""
+
+    status = "INTERNAL"
 
 
 class InvalidCallError(RefusedError):
     """The call itself is wrong: a context field, a length, a count. Says which."""
 
+    status = "INVALID_ARGUMENT"
+
 
 class IntegrityError(RefusedError):
     """A value or a manifest is not what was sealed for this place. One message, whatever the cause."""
+
+    status = "DATA_LOSS"
 
     def __init__(self) -> None:
         super().__init__("does not open here")
@@ -21,21 +27,14 @@ class IntegrityError(RefusedError):
 class UnknownKeyVersionError(RefusedError):
     """Sealed under a key that this service was not given."""
 
-    def __init__(self, version: int) -> None:
-        super().__init__(f"key version {version} is not configured")
-
-
-class CallerError(RefusedError):
-    """The peer has no certificate, or one of somebody else."""
-
-    def __init__(self) -> None:
-        super().__init__("this certificate is not accepted here")
+    status = "FAILED_PRECONDITION"
 
 
 class BudgetError(RefusedError):
-    """The peer has used its values of this minute."""
+    """The peer has used its values of this minute; `retry_after` seconds later the same call is admitted."""
+
+    status = "RESOURCE_EXHAUSTED"
 
     def __init__(self, retry_after: int) -> None:
         super().__init__("value budget used up")
         self.retry_after = retry_after
-        """Seconds until the same call would be admitted."""

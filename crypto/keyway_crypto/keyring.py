@@ -8,51 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NoReturn, final
+from typing import NoReturn, final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from keyway_crypto.canonical import canonical
 from keyway_crypto.errors import UnknownKeyVersionError
 
-KEY_BYTES: Final = 32
-MANIFEST_PURPOSE: Final = "manifest"
+KEY_BYTES = 32
+LARGEST_VERSION = (1 << 16) - 1
+MANIFESTS = "manifest"
 
-_LABEL: Final = b"keyway/1"
-_FINGERPRINT_BYTES: Final = 8
-_CACHED_VAULTS: Final = 4_096
+_LABEL = b"keyway/1"
+_CACHED_VAULTS = 4_096
 
 
 @final
 class KeyRing:
-    """Master keys by version. All of them open, the active one seals.
+    """Master keys by version: all of them open, the active one seals.
 
-    It cannot be printed, pickled, copied or compared. Derived keys are kept in bounded caches, the least recently used
-    leaves first.
+    It cannot be printed, pickled, copied or compared. Derived keys stay in bounded caches.
     """
 
     __slots__ = ("__keys", "active", "cipher", "mac_key")
 
     def __init__(self, keys: Mapping[int, bytes], *, active: int) -> None:
         """Raises ValueError when a key is not 32 bytes, a version not 1..65535, or `active` not among them."""
-        if active not in keys or any(len(key) != KEY_BYTES for key in keys.values()):
-            raise ValueError("a key ring needs keys of 32 bytes and an active one among them")
-        if not all(0 < version < 1 << 16 for version in keys):
-            raise ValueError("key versions are 1 to 65535")
+        sound = all(0 < version <= LARGEST_VERSION and len(key) == KEY_BYTES for version, key in keys.items())
+        if active not in keys or not sound:
+            raise ValueError("a key ring needs numbered keys of 32 bytes and an active one among them")
         self.__keys = dict(keys)
         self.active = active
         self.cipher = lru_cache(_CACHED_VAULTS)(self._cipher)
         self.mac_key = lru_cache(_CACHED_VAULTS)(self._mac_key)
 
     def fingerprints(self) -> dict[int, str]:
-        """16 hex characters per version, by which people tell keys apart. Derived, so they say nothing of the key."""
+        """16 hex characters per version, by which people tell keys apart; they say nothing about the key."""
         info = canonical(_LABEL, b"fingerprint")
-        return {
-            version: hkdf_sha256(key, salt=b"", info=info, length=_FINGERPRINT_BYTES).hex()
-            for version, key in sorted(self.__keys.items())
-        }
+        return {version: hkdf_sha256(key, b"", info, 8).hex() for version, key in sorted(self.__keys.items())}
 
     def _cipher(self, version: int, purpose: str, instance: bytes, vault: bytes, repository: int) -> AESGCM:
         """The AES-256-GCM of one vault and purpose. Raises UnknownKeyVersionError."""
@@ -60,13 +54,13 @@ class KeyRing:
 
     def _mac_key(self, version: int, instance: bytes, vault: bytes, repository: int) -> bytes:
         """The key of a vault's manifests. Raises UnknownKeyVersionError."""
-        return self._derive(version, MANIFEST_PURPOSE, instance, vault, repository)
+        return self._derive(version, MANIFESTS, instance, vault, repository)
 
     def _derive(self, version: int, purpose: str, instance: bytes, vault: bytes, repository: int) -> bytes:
         if version not in self.__keys:
-            raise UnknownKeyVersionError(version)
+            raise UnknownKeyVersionError(f"key version {version} is not configured")
         info = canonical(_LABEL, purpose.encode(), vault, repository.to_bytes(8, "big"))
-        return hkdf_sha256(self.__keys[version], salt=instance, info=info, length=KEY_BYTES)
+        return hkdf_sha256(self.__keys[version], instance, info, KEY_BYTES)
 
     def __repr__(self) -> str:
         return f"KeyRing({len(self.__keys)} keys)"
@@ -81,6 +75,11 @@ class KeyRing:
         raise TypeError("key rings are not pickled or copied")
 
 
-def hkdf_sha256(key: bytes, *, salt: bytes, info: bytes, length: int) -> bytes:
-    """RFC 5869 with SHA-256; `length` in bytes, at most 8,160."""
+def canonical(*fields: bytes) -> bytes:
+    """Each field behind its length (4 bytes, big endian): two different tuples never give the same bytes."""
+    return b"".join([len(field).to_bytes(4, "big") + field for field in fields])
+
+
+def hkdf_sha256(key: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """RFC 5869 with SHA-256; `length` in bytes, at most 8,160 (else ValueError)."""
     return HKDF(SHA256(), length, salt, info).derive(key)

@@ -10,15 +10,12 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from keyway_crypto.canonical import canonical
 from keyway_crypto.envelope import SECRETS, Scope
 from keyway_crypto.errors import IntegrityError, InvalidCallError
-from keyway_crypto.keyring import KeyRing
+from keyway_crypto.keyring import KeyRing, canonical
 
-_VERSION_BYTES: Final = 2
-_MAC_BYTES: Final = _VERSION_BYTES + 32
+_VERSION_BYTES, _MAC_BYTES = 2, 2 + 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,64 +28,48 @@ class Base:
     key_version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What becomes of a base: keys that leave, then members that come or replace the one of the same key."""
-
-    next_revision: int
-    removed: Sequence[str]
-    added_keys: Sequence[str]
-    added: Sequence[bytes]
-
-
 def verify(
-    ring: KeyRing, scope: Scope, *, revision: int, keys: Sequence[str], members: Sequence[bytes], mac: bytes
+    ring: KeyRing, scope: Scope, revision: int, keys: Sequence[str], places: Sequence[bytes], mac: bytes
 ) -> Base:
-    """Proof that the environment holds exactly these members (`entries` of the keys) at this revision.
+    """Proof that the environment holds exactly these keys, with these `entries`, at this revision.
 
-    An empty `mac` stands for the environment that nobody has written to yet: revision 0 without members.
+    An empty `mac` stands for the environment that nobody has written to yet: revision 0 without keys.
     Raises IntegrityError, UnknownKeyVersionError, and InvalidCallError when the scope is no environment.
     """
     if scope.purpose != SECRETS:
         raise InvalidCallError("only secrets have a manifest")
-    by_key = dict(zip(keys, members, strict=True))
-    if len(by_key) != len(keys):
-        raise IntegrityError
+    members = dict(zip(keys, places, strict=True))
     if not mac and not revision and not keys:
-        return Base(scope, 0, {}, ring.active)
-    if len(mac) != _MAC_BYTES:
+        return Base(scope, 0, members, ring.active)
+    if len(mac) != _MAC_BYTES or len(members) != len(keys):
         raise IntegrityError
     version = int.from_bytes(mac[:_VERSION_BYTES], "big")
-    if not hmac.compare_digest(mac, _make(ring, scope, revision, members, version)):
+    if not hmac.compare_digest(mac, _make(ring, scope, revision, places, version)):
         raise IntegrityError
-    return Base(scope, revision, by_key, version)
+    return Base(scope, revision, members, version)
 
 
-def follow(ring: KeyRing, base: Base, change: Change) -> bytes:
-    """The manifest after a change; empty when the members stay as they are.
+def follow(ring: KeyRing, base: Base, revision: int, removed: Sequence[str], added: Mapping[str, bytes]) -> bytes:
+    """The manifest after keys left and others came or got another value; empty when the members stay as they are.
 
     A base under an older key gets a new MAC when its own revision is asked for again: that is how re-sealing ends.
-    Raises InvalidCallError for a key added twice, a removed key that is not there, a revision that does not grow.
+    Raises InvalidCallError for a removed key that is not there and for a revision that does not grow.
     """
-    members = dict(base.members)
-    for key in change.removed:
-        if members.pop(key, None) is None:
-            raise InvalidCallError(f"removed key {key[:256]!r} is not in the environment")
-    added = dict(zip(change.added_keys, change.added, strict=True))
-    if len(added) != len(change.added_keys):
-        raise InvalidCallError("a key is added twice")
-    members |= added
+    leaving = set(removed)
+    if not leaving <= base.members.keys():
+        raise InvalidCallError("a removed key is not in the environment")
+    members = {key: place for key, place in base.members.items() if key not in leaving}
+    members.update(added)
     if members == base.members:
-        stale = base.key_version != ring.active and change.next_revision == base.revision
-        return _make(ring, base.scope, base.revision, members.values(), ring.active) if stale else b""
-    if change.next_revision <= base.revision:
+        stale = base.key_version != ring.active and revision == base.revision
+        return _make(ring, base.scope, revision, members.values(), ring.active) if stale else b""
+    if revision <= base.revision:
         raise InvalidCallError("next_revision must be greater than the revision of the base")
-    return _make(ring, base.scope, change.next_revision, members.values(), ring.active)
+    return _make(ring, base.scope, revision, members.values(), ring.active)
 
 
-def _make(ring: KeyRing, scope: Scope, revision: int, members: Iterable[bytes], version: int) -> bytes:
+def _make(ring: KeyRing, scope: Scope, revision: int, places: Iterable[bytes], version: int) -> bytes:
     key = ring.mac_key(version, scope.instance, scope.vault, scope.repository)
-    place = canonical(
-        scope.instance, scope.vault, scope.repository.to_bytes(8, "big"), scope.environment, revision.to_bytes(8, "big")
-    )
-    return version.to_bytes(_VERSION_BYTES, "big") + hmac.digest(key, place + b"".join(sorted(members)), "sha256")
+    numbers = scope.repository.to_bytes(8, "big"), revision.to_bytes(8, "big")
+    head = canonical(scope.instance, scope.vault, numbers[0], scope.environment, numbers[1])
+    return version.to_bytes(_VERSION_BYTES, "big") + hmac.digest(key, head + b"".join(sorted(places)), "sha256")

@@ -7,7 +7,7 @@ import hmac
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -18,45 +18,29 @@ from keyway_protos import crypto_pb2 as pb
 from keyway_crypto import VERSION, envelope, manifest
 from keyway_crypto.caller_auth import Budget
 from keyway_crypto.envelope import Scope, entries
-from keyway_crypto.errors import (
-    BudgetError,
-    IntegrityError,
-    InvalidCallError,
-    RefusedError,
-    UnknownKeyVersionError,
-)
+from keyway_crypto.errors import BudgetError, IntegrityError, InvalidCallError, RefusedError
 from keyway_crypto.keyring import KeyRing
 
-SERVICE: Final = "keyway.crypto.v1.Crypto"
-VALUES_PER_CALL: Final = 10_000
+SERVICE = "keyway.crypto.v1.Crypto"
+VALUES_PER_CALL = 10_000
 
-_SLICE: Final = 128
-_LARGE_CALL_BYTES: Final = 262_144
-_LARGE_CALLS_AT_ONCE: Final = 2
-_STATUS: Final[dict[type[RefusedError], grpc.StatusCode]] = {
-    InvalidCallError: grpc.StatusCode.INVALID_ARGUMENT,
-    IntegrityError: grpc.StatusCode.DATA_LOSS,
-    UnknownKeyVersionError: grpc.StatusCode.FAILED_PRECONDITION,
-    BudgetError: grpc.StatusCode.RESOURCE_EXHAUSTED,
-}
-
+_SLICE = 128
+_LARGE_CALL_BYTES = 262_144
 _log = logging.getLogger(__name__)
-_Context = grpc.aio.ServicerContext[Any, Any]
 _Request = TypeVar("_Request", bound=Message)
 _Step = Callable[[KeyRing, Scope, Sequence[bytes], Sequence[bytes]], list[bytes]]
 
 
 class CryptoServicer:
-    """The four calls of crypto.proto.
+    """The four calls of crypto.proto. Each raises RefusedError.
 
     One event loop runs them all. A call works on slices of 128 values and lets the others run in between, so a small
-    call waits for a slice and not for a batch. Calls over 256 KiB take turns, two at once: that bounds the memory.
+    call waits for a slice and not for a batch. Calls over 256 KiB take turns, which bounds the memory.
     """
 
     def __init__(self, ring: KeyRing, budget: Budget) -> None:
-        self._ring = ring
-        self._budget = budget
-        self._large = asyncio.Semaphore(_LARGE_CALLS_AT_ONCE)
+        self._ring, self._budget = ring, budget
+        self._large = asyncio.Lock()
         self._sealed = self._opened = self._calls = 0
 
     def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
@@ -79,13 +63,11 @@ class CryptoServicer:
         matched = await self._match(scope, items, echo=request.compare == pb.EXACT_OR_LEGACY_ECHO)
         fresh = [index for index, candidate in enumerate(matched) if candidate < 0]
         made = await self._seal(scope, [places[i] for i in fresh], [items[i].plaintext for i in fresh])
-        sealed = dict(zip(fresh, made, strict=True))
-        return pb.SealResponse(
-            sealed=[sealed.get(index, b"") for index in range(len(items))],
-            matched=matched,
-            manifest=self._follow(base, request.manifest, [keys[i] for i in fresh], [places[i] for i in fresh]),
-            key_version=self._ring.active,
-        )
+        following = self._follow(base, request.manifest, [keys[i] for i in fresh], [places[i] for i in fresh])
+        sealed = [b""] * len(items)
+        for index, blob in zip(fresh, made, strict=True):
+            sealed[index] = blob
+        return pb.SealResponse(sealed=sealed, matched=matched, manifest=following, key_version=self._ring.active)
 
     async def open(self, request: pb.OpenRequest, peer: str) -> pb.OpenResponse:
         """Opens all items or none, after the manifest if there is one."""
@@ -104,37 +86,27 @@ class CryptoServicer:
         self._admit(peer, 2 * len(request.sealed))
         places = entries(request.from_keys, request.from_value_ids)
         targets = entries(request.to_keys, request.to_value_ids)
-        if len(targets) != len(places):
-            raise InvalidCallError("to_keys and from_keys differ in length")
         if request.HasField("from_manifest"):
             self._verify(old, request.from_manifest, request.from_keys, places)
-        base = None
-        if request.HasField("manifest"):
-            whole = (request.from_keys, places) if old == new else None
-            base = self._base(new, request.manifest.base, whole)
+        whole = (request.from_keys, places) if old == new else None
+        base = self._base(new, request.manifest.base, whole) if request.HasField("manifest") else None
         sealed = await self._seal(new, targets, await self._open(old, places, request.sealed))
-        return pb.ResealResponse(
-            sealed=sealed,
-            manifest=self._follow(base, request.manifest, request.to_keys, targets),
-            key_version=self._ring.active,
-        )
+        following = self._follow(base, request.manifest, request.to_keys, targets)
+        return pb.ResealResponse(sealed=sealed, manifest=following, key_version=self._ring.active)
 
     async def status(self, _request: pb.StatusRequest, _peer: str) -> pb.StatusResponse:
         """Versions, fingerprints, counters since the start. A status call does not count itself."""
-        active = self._ring.active
-        fingerprints = self._ring.fingerprints().items()
-        return pb.StatusResponse(
-            version=VERSION,
-            keys=[pb.KeyInfo(version=key, fingerprint=text, active=key == active) for key, text in fingerprints],
-            values_sealed=self._sealed,
-            values_opened=self._opened,
-            calls=self._calls,
-        )
+        keys = [
+            pb.KeyInfo(version=version, fingerprint=fingerprint, active=version == self._ring.active)
+            for version, fingerprint in self._ring.fingerprints().items()
+        ]
+        counters = {"values_sealed": self._sealed, "values_opened": self._opened, "calls": self._calls}
+        return pb.StatusResponse(version=VERSION, keys=keys, **counters)
 
     def _admit(self, peer: str, values: int) -> None:
         self._calls += 1
         if values > VALUES_PER_CALL:
-            raise InvalidCallError(f"a call may hold at most {VALUES_PER_CALL} values, candidates included")
+            raise InvalidCallError(f"a call may hold at most {VALUES_PER_CALL} values")
         self._budget.spend(peer, values)
 
     async def _open(self, scope: Scope, places: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
@@ -158,12 +130,11 @@ class CryptoServicer:
 
     async def _match(self, scope: Scope, items: Sequence[pb.SealItem], *, echo: bool) -> list[int]:
         """Per item the first candidate of the same plaintext, or -1. Every candidate must open."""
-        owners = [(index, number) for index, item in enumerate(items) for number in range(len(item.candidates))]
-        candidates = [items[index].candidates[number] for index, number in owners]
-        places = entries([items[index].key for index, _ in owners], [one.value_id for one in candidates])
-        earlier = await self._open(scope, places, [one.sealed for one in candidates])
+        flat = [(index, number, one) for index, item in enumerate(items) for number, one in enumerate(item.candidates)]
+        places = entries([items[index].key for index, _, _ in flat], [one.value_id for _, _, one in flat])
+        earlier = await self._open(scope, places, [one.sealed for _, _, one in flat])
         matched = [-1] * len(items)
-        for (index, number), value in zip(owners, earlier, strict=True):
+        for (index, number, _), value in zip(flat, earlier, strict=True):
             if matched[index] < 0 and _same(items[index].plaintext, value, echo=echo):
                 matched[index] = number
         return matched
@@ -181,57 +152,51 @@ class CryptoServicer:
             items = stored.keys, entries(stored.keys, stored.value_ids)
         elif items is None or stored.keys:
             raise InvalidCallError("entries_are_items does not fit this call")
-        return manifest.verify(
-            self._ring, scope, revision=stored.revision, keys=items[0], members=items[1], mac=stored.mac
-        )
+        return manifest.verify(self._ring, scope, stored.revision, *items, stored.mac)
 
     def _follow(
         self, base: manifest.Base | None, change: pb.ManifestChange, keys: Sequence[str], places: Sequence[bytes]
     ) -> bytes:
         if base is None:
             return b""
-        added = [*entries(change.added_keys, change.added_value_ids), *places]
-        step = manifest.Change(change.next_revision, change.removed, [*change.added_keys, *keys], added)
-        return manifest.follow(self._ring, base, step)
+        keys = [*change.added_keys, *keys]
+        added = dict(zip(keys, [*entries(change.added_keys, change.added_value_ids), *places], strict=True))
+        if len(added) != len(keys):
+            raise InvalidCallError("a key comes twice")
+        return manifest.follow(self._ring, base, change.next_revision, change.removed, added)
 
     def _method(
         self, kind: type[_Request], work: Callable[[_Request, str], Awaitable[Message]]
     ) -> grpc.RpcMethodHandler[Any, Any]:
-        async def answer(raw: bytes, context: _Context) -> bytes:
+        async def answer(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
                 async with self._large if len(raw) > _LARGE_CALL_BYTES else nullcontext():
                     response = await work(kind.FromString(raw), context.peer().rpartition(":")[0])
                     return _bounded(response.SerializeToString())
-            except DecodeError:
-                await _refuse(context, kind, InvalidCallError("not a message of this call"))
-            except RefusedError as error:
-                await _refuse(context, kind, error)
+            except (RefusedError, DecodeError) as caught:
+                error = caught if isinstance(caught, RefusedError) else InvalidCallError("not a message of this call")
+                fields = {"call": kind.DESCRIPTOR.name, "status": error.status, "peer": context.peer()}
+                _log.warning("call refused", extra={"fields": fields})
+                retry = (("retry-after", str(error.retry_after)),) if isinstance(error, BudgetError) else ()
+                await context.abort(grpc.StatusCode[error.status], str(error), retry)
             except Exception as error:
-                _log.error("call failed", extra={"fields": {"call": kind.__name__, "error": type(error).__name__}})
+                fields = {"call": kind.DESCRIPTOR.name, "error": type(error).__name__}
+                _log.error("call failed", extra={"fields": fields})  # without a traceback: it may quote a value
                 await context.abort(grpc.StatusCode.INTERNAL, "internal error")
                 raise
-            raise AssertionError("abort always raises")
 
         return grpc.unary_unary_rpc_method_handler(answer)
 
 
-async def _refuse(context: _Context, kind: type[Message], error: RefusedError) -> None:
-    status = _STATUS[type(error)]
-    _log.warning(
-        "call refused", extra={"fields": {"call": kind.__name__, "status": status.name, "peer": context.peer()}}
-    )
-    retry = (("retry-after", str(error.retry_after)),) if isinstance(error, BudgetError) else ()
-    await context.abort(status, str(error), retry)
+def _bounded(response: bytes) -> bytes:
+    if len(response) > GRPC_MESSAGE_BYTES:
+        raise InvalidCallError(f"the answer would be over {GRPC_MESSAGE_BYTES} bytes: split the call")
+    return response
 
 
 def _scope(message: pb.Scope) -> Scope:
-    return Scope(
-        purpose=message.purpose,
-        instance=message.instance_id,
-        vault=message.vault_id,
-        repository=message.github_repository_id,
-        environment=message.environment_id,
-    )
+    place = message.vault_id, message.github_repository_id, message.environment_id
+    return Scope(message.purpose, message.instance_id, *place)
 
 
 def _same(value: bytes, earlier: bytes, *, echo: bool) -> bool:
@@ -241,9 +206,3 @@ def _same(value: bytes, earlier: bytes, *, echo: bool) -> bool:
         return False
     rendered = legacy_echo(earlier.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
     return hmac.compare_digest(value, rendered)
-
-
-def _bounded(response: bytes) -> bytes:
-    if len(response) > GRPC_MESSAGE_BYTES:
-        raise InvalidCallError(f"the answer would be over {GRPC_MESSAGE_BYTES} bytes: split the call")
-    return response
