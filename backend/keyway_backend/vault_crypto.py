@@ -67,6 +67,11 @@ class Sealed(bytes):
 
     __str__ = __repr__
 
+    @property
+    def key_version(self) -> int:
+        """Which master key sealed it, as its head says."""
+        return int.from_bytes(self[1:3], "big")
+
     @classmethod
     def many(cls, stored: Sequence[bytes]) -> list[Sealed]:
         """What a database read of a sealed column becomes."""
