@@ -1,0 +1,51 @@
+"""Strings that must stay where they were put, and the search for them in every form that a leak may take."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+_LENGTH: Final = 24
+
+
+def new(label: str = "canary") -> str:
+    """A string that occurs nowhere else: letters and digits only, so that no escaping hides it."""
+    return f"{label}x{secrets.token_hex(_LENGTH // 2)}"
+
+
+def forms(canary: str) -> dict[str, bytes]:
+    """The encodings to search for; base64 at each of its three alignments, without ends that depend on neighbours."""
+    raw = canary.encode()
+    found = {
+        "raw": raw,
+        "hex": raw.hex().encode(),
+        "HEX": raw.hex().upper().encode(),
+        "reversed": raw[::-1],
+        "utf-16": canary.encode("utf-16-le"),
+        "url": quote(canary).encode(),
+        "json": json.dumps(canary)[1:-1].encode(),
+    }
+    for shift in range(3):
+        found[f"base64+{shift}"] = base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 : -4]
+    return found
+
+
+def hits(haystack: bytes, canaries: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(canary, form) for each form of each canary that the haystack holds."""
+    for canary in canaries:
+        for form, needle in forms(canary).items():
+            if needle in haystack:
+                yield canary, form
+                break
+
+
+def in_files(folder: Path, canaries: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(file, canary, form) over every file below a folder."""
+    wanted = list(canaries)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [(path.name, *hit) for path in files for hit in hits(path.read_bytes(), wanted)]

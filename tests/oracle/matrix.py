@@ -1,0 +1,255 @@
+"""The cells of the access matrix, and the judge of their answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import quote
+
+from . import canaries
+from .cast import ABSENT, NEW_VAULT, Deposit, Place, Principal, World
+from .policy import Ask, Policy, Target
+from .wire import Answer, Call
+
+PULL, VIEW, PUSH = ("GET", "/v1/secrets/pull"), ("GET", "/v1/secrets/view"), ("POST", "/v1/secrets/push")
+VAULT, CREATE, VAULTS = ("GET", "/v1/vaults/{owner}/{repo}"), ("POST", "/v1/vaults"), ("GET", "/v1/vaults")
+INSTALLED, REPO_IDS = ("POST", "/v1/github/check-installation"), ("GET", "/v1/github/repo-ids")
+LOGOUT: Final = ("POST", "/v1/auth/logout")
+PLAIN: Final[dict[tuple[str, str], Any]] = {
+    ("GET", "/health"): None,
+    ("GET", "/v1/health"): None,
+    ("HEAD", "/v1/health"): None,
+    ("POST", "/v1/auth/device/start"): {},
+    ("POST", "/v1/auth/device/poll"): {"deviceCode": "0" * 64},
+    ("GET", "/v1/auth/device/verify"): None,
+    ("POST", "/v1/auth/device/verify"): None,
+    ("POST", "/v1/auth/token/validate"): {},
+    ("GET", "/v1/users/me"): None,
+    VAULTS: None,
+}
+ON_ENVIRONMENTS: Final = (PULL, VIEW, PUSH)
+ON_PLACES: Final = (VAULT, INSTALLED, REPO_IDS, CREATE)
+ROUTES: Final = (*PLAIN, *ON_ENVIRONMENTS, *ON_PLACES, LOGOUT)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One request of one principal about one object, and what the policy says must answer."""
+
+    principal: Principal
+    ask: Ask
+    call: Call
+    place: Place | None = None
+    environment: str | None = None
+
+    @property
+    def relation(self) -> str:
+        """own, foreign or missing; nothing where no object is named."""
+        if self.place is None:
+            return "-"
+        if self.principal.roles.get(self.place.label):
+            return "own"
+        return "missing" if "missing" in self.place.label else "foreign"
+
+    def __str__(self) -> str:
+        where = " ".join(part for part in (self.place.label if self.place else "", self.environment) if part)
+        return f"{self.ask.method} {self.ask.path} as {self.principal.name} on {where or '-'} ({self.relation})"
+
+
+@dataclass(frozen=True)
+class Played:
+    """A cell with its answer."""
+
+    cell: Cell
+    answer: Answer
+
+
+def cells(world: World) -> Iterator[Cell]:
+    """Every cell, in an order that can be played: what reads, then what writes, and signing out at last."""
+    yield from _plain(world)
+    for route in (PULL, VIEW, PUSH):
+        yield from _environments(world, route)
+    for route in ON_PLACES:
+        yield from _places(world, route)
+    for principal in world.principals:
+        yield Cell(principal, _ask(principal, LOGOUT), Call(*LOGOUT, principal.headers))
+
+
+def _plain(world: World) -> Iterator[Cell]:
+    for route, body in PLAIN.items():
+        for principal in world.principals:
+            yield Cell(principal, _ask(principal, route), Call(*route, principal.headers, body))
+
+
+def _environments(world: World, route: tuple[str, str]) -> Iterator[Cell]:
+    for place in world.places:
+        for environment in (*NEW_VAULT, *ABSENT):
+            for principal in world.principals:
+                call = _secrets_call(route, place, environment, principal)
+                ask = _ask(principal, route, _target(principal, place, environment))
+                yield Cell(principal, ask, call, place, environment)
+
+
+def _places(world: World, route: tuple[str, str]) -> Iterator[Cell]:
+    """Those without rights come first, so that nobody finds a vault which a refused person may have made."""
+    ranked = sorted(world.principals, key=lambda one: "admin" in one.roles.values())
+    for place in world.places:
+        for principal in ranked:
+            ask = _ask(principal, route, _target(principal, place))
+            yield Cell(principal, ask, _place_call(route, place, principal), place)
+
+
+def _target(principal: Principal, place: Place, environment: str | None = None) -> Target:
+    return Target(
+        role=principal.roles.get(place.label),
+        vault=place.vault,
+        installed=place.installed,
+        creator=place.label in principal.created,
+        environment=environment,
+        environment_exists=environment not in ABSENT,
+        holds=environment in place.deposits,
+    )
+
+
+def _ask(principal: Principal, route: tuple[str, str], target: Target | None = None) -> Ask:
+    return Ask(*route, "good" if principal.good else "bad", target=target)
+
+
+def _secrets_call(route: tuple[str, str], place: Place, environment: str, principal: Principal) -> Call:
+    deposit = place.deposits.get(environment, Deposit("NOTHING_HERE", "nothing"))
+    if route == PUSH:
+        pushed = {deposit.key: deposit.value, own_key(principal): "kept"}
+        body = {"repoFullName": place.full_name, "environment": environment, "secrets": pushed}
+        return Call(*PUSH, principal.headers, body)
+    path = f"{route[1]}?repo={quote(place.full_name, safe='')}&environment={environment}"
+    return Call("GET", path + (f"&key={deposit.key}" if route == VIEW else ""), principal.headers)
+
+
+def own_key(principal: Principal) -> str:
+    """The key that a principal leaves behind wherever its push is let in."""
+    return "LEFT_BY_" + principal.name.upper().replace(" ", "_").replace("'", "")
+
+
+def _place_call(route: tuple[str, str], place: Place, principal: Principal) -> Call:
+    if route == INSTALLED:
+        return Call(*route, principal.headers, {"repoOwner": place.owner, "repoName": place.repo})
+    if route == CREATE:
+        return Call(*route, principal.headers, {"repoFullName": place.full_name})
+    if route == REPO_IDS:
+        return Call("GET", f"{route[1]}?repo={quote(place.full_name, safe='')}", principal.headers)
+    return Call("GET", f"/v1/vaults/{place.full_name}", principal.headers)
+
+
+class Judge:
+    """Compares answers with the policy. Each method lists what is wrong; an empty list is a pass."""
+
+    def __init__(self, policy: Policy, world: World) -> None:
+        self.policy = policy
+        self.world = world
+
+    def statuses(self, played: Iterable[Played]) -> list[str]:
+        """Answers with another status than the policy's."""
+        wrong = []
+        for one in played:
+            expected = self.policy.expected(one.cell.ask)
+            if one.answer.status not in expected:
+                wrong.append(f"{one.cell}: {one.answer.status} instead of {sorted(expected)} {one.answer.body[:200]!r}")
+        return wrong
+
+    def leaks(self, played: Iterable[Played]) -> list[str]:
+        """Answers that hold a key, a value or an id of a place, and went to somebody who may not see it there."""
+        return [leak for one in played for leak in self._leaks_of(one)]
+
+    def _leaks_of(self, one: Played) -> Iterator[str]:
+        for place in self.world.places:
+            hidden = dict(self._hidden(one.cell, place))
+            for canary, form in canaries.hits(one.answer.raw, hidden):
+                yield f"{one.cell}: {hidden[canary]} of {place.label} ({form})"
+
+    def _hidden(self, cell: Cell, place: Place) -> Iterator[tuple[str, str]]:
+        """(string, what it is) for all of a place that this answer must not hold."""
+        role = cell.principal.roles.get(place.label) if cell.principal.good else None
+        if role is None:
+            yield from ((mark, "an id") for mark in place.marks)
+        for environment, deposit in place.deposits.items():
+            readable = self.policy.may(role, environment, "env:read")
+            asked = cell.place is place and cell.environment == environment
+            if not (readable and asked and (cell.ask.method, cell.ask.path) in (PULL, VIEW)):
+                yield deposit.value, f"a value of {environment}"
+            if not (readable or (asked and deposit.key in cell.call.path)):
+                yield deposit.key, f"a key of {environment}"
+
+    def veils(self, played: Iterable[Played]) -> list[str]:
+        """Answers that are 200 for everybody and must tell strangers nothing, yet those with a role something."""
+        wrong = []
+        for one in played:
+            told = _told(one)
+            if told is not None and told != self._may_be_told(one.cell):
+                wrong.append(f"{one.cell}: {one.answer.body[:200]!r}")
+        return wrong
+
+    @staticmethod
+    def _may_be_told(cell: Cell) -> bool:
+        return bool(cell.place and cell.place.installed and cell.principal.roles.get(cell.place.label))
+
+    def foreign_unlike_missing(self, played: Iterable[Played]) -> list[str]:
+        """Pairs of answers about two objects on which somebody has no role, that are not the same bytes."""
+        groups: dict[tuple[str, ...], list[Played]] = {}
+        for one in played:
+            cell = one.cell
+            if cell.place and cell.relation != "own" and cell.principal.good and not cell.principal.created:
+                key = (cell.principal.name, cell.ask.method, cell.ask.path, cell.environment or "")
+                groups.setdefault(key, []).append(one)
+        return [line for group in groups.values() for line in _unlike(group)]
+
+
+def _told(one: Played) -> bool | None:
+    route = (one.cell.ask.method, one.cell.ask.path)
+    if route not in (INSTALLED, REPO_IDS) or one.answer.status != 200:
+        return None
+    data = one.answer.json()["data"]
+    return bool(data["installed"]) if route == INSTALLED else data != {"ownerId": None, "repoId": None}
+
+
+def _unlike(group: Sequence[Played]) -> Iterator[str]:
+    first, *others = group
+    for other in others:
+        if _compared(first) != _compared(other):
+            yield f"{first.cell} is unlike {other.cell}:\n  {_compared(first)!r}\n  {_compared(other)!r}"
+
+
+def _compared(one: Played) -> bytes:
+    place = one.cell.place
+    return one.answer.comparable(*((place.full_name, quote(place.full_name, safe="")) if place else ()))
+
+
+def flipped(played: Sequence[Played], index: int) -> list[Played]:
+    """The same answers with one of them turned round: refused where it was granted, granted where it was refused."""
+    one = played[index]
+    status = 403 if one.answer.status < 400 else 200
+    return [*played[:index], replace(one, answer=replace(one.answer, status=status)), *played[index + 1 :]]
+
+
+def planted(played: Sequence[Played], index: int, text: str) -> list[Played]:
+    """The same answers with a string planted into one body."""
+    one = played[index]
+    body = one.answer.body + text.encode()
+    return [*played[:index], replace(one, answer=replace(one.answer, body=body)), *played[index + 1 :]]
+
+
+def table(played: Sequence[Played]) -> list[str]:
+    """One line per route and principal: how often which status answered, own / foreign / missing apart."""
+    counts: dict[tuple[str, str], dict[str, Counter[int]]] = {}
+    for one in played:
+        row = counts.setdefault((f"{one.cell.ask.method} {one.cell.ask.path}", one.cell.principal.name), {})
+        row.setdefault(one.cell.relation, Counter())[one.answer.status] += 1
+    return [
+        f"{route:36} {name:22} " + "  ".join(f"{relation}: {_tally(tally)}" for relation, tally in sorted(row.items()))
+        for (route, name), row in sorted(counts.items())
+    ]
+
+
+def _tally(tally: Counter[int]) -> str:
+    return " ".join(f"{status}x{count}" for status, count in sorted(tally.items()))
