@@ -22,6 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyway_backend.platform import errors, log
+from keyway_backend.platform.bodies import json_body as json_body
 from keyway_backend.platform.errors import FieldError, Problem
 from keyway_core.limits import REQUEST_BODY_BYTES
 
