@@ -26,16 +26,12 @@ access_generations = Table(
     moment("raised_at"),
 )
 
-installations = Table(
-    "installations",
+installation_tokens = Table(
+    "installation_tokens",
     metadata,
     Column("installation_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("account_id", BigInteger, nullable=False),
-    Column("account_login", Text, nullable=False),
-    Column("account_type", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    sealed("token_sealed", nullable=True),
-    moment("token_expires_at", nullable=True),
+    sealed("token_sealed"),
+    moment("token_expires_at"),
     moment("updated_at"),
 )
 

@@ -69,27 +69,12 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (credential_id, key)
 );
 
-CREATE TABLE installations (
+CREATE TABLE installation_tokens (
     installation_id BIGINT NOT NULL,
-    account_id BIGINT NOT NULL,
-    account_login TEXT NOT NULL,
-    account_type TEXT NOT NULL,
-    status TEXT NOT NULL,
-    token_sealed BYTEA,
-    token_expires_at timestamptz,
+    token_sealed BYTEA NOT NULL,
+    token_expires_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
-    CONSTRAINT installations_pkey PRIMARY KEY (installation_id)
-);
-
-CREATE TABLE instance (
-    singleton BOOLEAN DEFAULT true NOT NULL,
-    id UUID NOT NULL,
-    github_host TEXT NOT NULL,
-    github_app_id TEXT NOT NULL,
-    key_check BYTEA NOT NULL,
-    created_at timestamptz NOT NULL,
-    CONSTRAINT instance_pkey PRIMARY KEY (singleton),
-    CONSTRAINT instance_singleton_check CHECK (singleton)
+    CONSTRAINT installation_tokens_pkey PRIMARY KEY (installation_id)
 );
 
 CREATE TABLE organizations (

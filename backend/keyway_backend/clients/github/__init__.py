@@ -1,0 +1,39 @@
+"""GitHub, or a GitHub Enterprise Server: the part of it that decides access and signs people in."""
+
+from keyway_backend.clients.github.answers import (
+    DeviceStart,
+    Installation,
+    Permission,
+    Person,
+    Repository,
+    UserTokens,
+)
+from keyway_backend.clients.github.client import GitHub
+from keyway_backend.clients.github.errors import (
+    DeviceDenied,
+    DeviceExpired,
+    DevicePending,
+    GitHubUnknown,
+    PermissionMissing,
+    TokenRejected,
+)
+from keyway_backend.clients.github.tokens import InstallationTokens, StoredToken, TokenStore
+
+__all__ = [
+    "DeviceDenied",
+    "DeviceExpired",
+    "DevicePending",
+    "DeviceStart",
+    "GitHub",
+    "GitHubUnknown",
+    "Installation",
+    "InstallationTokens",
+    "Permission",
+    "PermissionMissing",
+    "Person",
+    "Repository",
+    "StoredToken",
+    "TokenRejected",
+    "TokenStore",
+    "UserTokens",
+]

@@ -1,0 +1,163 @@
+"""One HTTP call to GitHub: bounded in time, to one host, and sorted into answer, refusal and unknown.
+
+githubkit builds the requests and recognises rate limits. Its automatic retries, caching and redirects are off: a retry
+would overrun the request's deadline, and a redirect to another host would carry a token there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from githubkit import GitHub as GitHubKit
+from githubkit import Response, UnauthAuthStrategy
+from githubkit.exception import GitHubException, RateLimitExceeded, RequestFailed
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from keyway_backend.clients.github.errors import GitHubUnknown, PermissionMissing, TokenRejected
+
+CALL_SECONDS: Final = 3.0
+_REDIRECTS: Final = 3
+_NOT_ACCESSIBLE: Final = "resource not accessible"
+
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class Transport:
+    """Calls of one GitHub: `api` for its API, `web` for the pages beside it (device and token endpoints)."""
+
+    def __init__(self, *, api: str, web: str) -> None:
+        self._api = f"{api}/"
+        self._web = f"{web}/"
+        self._pool = _SharedPool()
+        self._kit = GitHubKit(
+            UnauthAuthStrategy(),
+            base_url=self._api,
+            user_agent="keyway",
+            follow_redirects=False,
+            timeout=CALL_SECONDS,
+            trust_env=False,
+            http_cache=False,
+            auto_retry=False,
+            async_transport=self._pool,
+        )
+
+    async def close(self) -> None:
+        """Closes the kept connections."""
+        await self._pool.really_close()
+
+    def api(self, path: str) -> str:
+        """The address of an API path."""
+        return self._api + path
+
+    async def get(self, path: str, model: type[Parsed], *, auth: str, needs: str = "metadata: read") -> Parsed | None:
+        """The parsed answer, or None for 404. `needs` names the App permission, for PermissionMissing."""
+        response = await self.send("GET", self._api + path, auth=auth, needs=needs)
+        return None if response is None else parse(response, model, path)
+
+    async def get_list(self, path: str, model: type[Parsed], *, auth: str, needs: str) -> list[Parsed] | None:
+        """A list of parsed answers, or None for 404."""
+        response = await self.send("GET", self._api + path, auth=auth, needs=needs)
+        if response is None:
+            return None
+        try:
+            return TypeAdapter(list[model]).validate_json(response.content)  # type: ignore[valid-type]
+        except ValidationError:
+            raise GitHubUnknown(f"GET {_shape(path)}: unexpected body") from None
+
+    async def post(self, path: str, *, auth: str, json: Mapping[str, Any], needs: str = "") -> Response[Any] | None:
+        """Posts JSON to the API."""
+        return await self.send("POST", self._api + path, auth=auth, json=json, needs=needs)
+
+    async def post_web(self, path: str, *, json: Mapping[str, Any]) -> Response[Any] | None:
+        """Posts JSON to a page beside the API, which identifies us by what is in the body."""
+        return await self.send("POST", self._web + path, auth="", json=json)
+
+    async def send(
+        self, method: str, url: str, *, auth: str, json: Mapping[str, Any] | None = None, needs: str = ""
+    ) -> Response[Any] | None:
+        """One call, following redirects on the same host. None for 404.
+
+        Raises GitHubUnknown, PermissionMissing, TokenRejected.
+        """
+        headers = {"Accept": "application/json"} | ({"Authorization": auth} if auth else {})
+        for _ in range(_REDIRECTS + 1):
+            response = await self._once(method, url, headers, json, needs)
+            if response is None or not response.is_redirect:
+                return response
+            url = _same_host(url, response.headers.get("location", ""))
+        raise GitHubUnknown(f"{method} {_shape(url)}: redirects without end")
+
+    async def _once(
+        self, method: str, url: str, headers: Mapping[str, str], json: Mapping[str, Any] | None, needs: str
+    ) -> Response[Any] | None:
+        try:
+            return await self._kit.arequest(method, url, headers=headers, json=json)
+        except RateLimitExceeded as error:
+            seconds = max(1, int(error.retry_after.total_seconds()))
+            raise GitHubUnknown(f"{method} {_shape(url)}: rate limited", retry_after_seconds=seconds) from None
+        except RequestFailed as error:
+            _raise_unless_missing(error.response, f"{method} {_shape(url)}", needs)
+            return None
+        except GitHubException as error:
+            cause = getattr(error, "exc", error)
+            raise GitHubUnknown(f"{method} {_shape(url)}: {type(cause).__name__}") from None
+
+
+def _raise_unless_missing(response: Response[Any], call: str, needs: str) -> None:
+    """404 is an answer. Everything else that failed is one of the errors."""
+    match response.status_code:
+        case 404:
+            return
+        case 401:
+            raise TokenRejected(f"{call}: 401")
+        case 403 if _NOT_ACCESSIBLE in response.text.lower():
+            raise PermissionMissing(needs)
+        case status:
+            raise GitHubUnknown(f"{call}: {status}", retry_after_seconds=_retry_after(response))
+
+
+def _retry_after(response: Response[Any]) -> int:
+    text = response.headers.get("retry-after", "")
+    return min(int(text), 3600) if text.isdecimal() else 5
+
+
+def _same_host(url: str, location: str) -> str:
+    target = urljoin(url, location)
+    old, new = urlsplit(url), urlsplit(target)
+    if (old.scheme, old.netloc) != (new.scheme, new.netloc) or not location:
+        raise GitHubUnknown(f"{_shape(url)}: redirect to another host")
+    return target
+
+
+def parse(response: Response[Any], model: type[Parsed], call: str) -> Parsed:
+    """The body as a model. A truncated or unexpected one is unknown; its text goes nowhere."""
+    try:
+        return model.model_validate_json(response.content)
+    except ValidationError:
+        raise GitHubUnknown(f"{_shape(call)}: unexpected body") from None
+
+
+def _shape(url: str) -> str:
+    """The path of a call with its names left out, for logs."""
+    steps = urlsplit(url).path.strip("/").split("/")
+    return "/".join(step if step.isalpha() and step.islower() and len(step) > 2 else "…" for step in steps)
+
+
+class _SharedPool(httpx.AsyncBaseTransport):
+    """githubkit opens and closes a client per call; the connections below it are kept here."""
+
+    def __init__(self) -> None:
+        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=100, max_keepalive_connections=20))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Called by each client at its end; the pool lives on."""
+
+    async def really_close(self) -> None:
+        """The end of the process."""
+        await self._inner.aclose()
