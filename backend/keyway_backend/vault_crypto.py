@@ -13,20 +13,34 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final
 from uuid import UUID
 
 import grpc
 from keyway_core.limits import GRPC_MESSAGE_BYTES
+from keyway_core.sealed import Sealed
 from keyway_core.sensitive import Sensitive
 from keyway_protos import crypto_pb2 as pb
 from keyway_protos.crypto_pb2_grpc import CryptoStub
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
 
-from keyway_backend.platform import errors, log
+from keyway_backend.platform import errors, log, metrics
 
 DEADLINE_SECONDS: Final = 2.0
 BYTES_IN_FLIGHT: Final = 33_554_432
+
+__all__ = [
+    "Change",
+    "Entries",
+    "Item",
+    "KeyInfo",
+    "Manifest",
+    "Outcome",
+    "Place",
+    "Sealed",
+    "VaultCrypto",
+    "alarm",
+]
 
 _PURPOSE_OF_VALUES: Final = "secret"
 _SERVER_NAME: Final = "crypto"
@@ -52,30 +66,7 @@ _TAMPERED: Final = {
 }
 
 _log = log.logger("crypto")
-_failures = Counter("keyway_integrity_failures_total", "Stored data that did not open where it stands", ["kind"])
 _seconds = Histogram("keyway_crypto_call_seconds", "Calls to the crypto service", ["call"])
-
-
-@final
-class Sealed(bytes):
-    """Ciphertext in its stored form (design.md 5). JSON serialisers raise on it, and its text says only its length."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return f"Sealed({len(self)} bytes)"
-
-    __str__ = __repr__
-
-    @property
-    def key_version(self) -> int:
-        """Which master key sealed it, as its head says."""
-        return int.from_bytes(self[1:3], "big")
-
-    @classmethod
-    def many(cls, stored: Sequence[bytes]) -> list[Sealed]:
-        """What a database read of a sealed column becomes."""
-        return [cls(one) for one in stored]
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,8 +300,7 @@ class _Flight:
 
 def alarm(kind: str, environment: UUID | None) -> errors.IntegrityFailed:
     """Tells the operator that stored data was tampered with or damaged. The error to raise tells the caller nothing."""
-    _failures.labels(kind).inc()
-    _log.error("integrity_alarm", kind=kind, environment_id=str(environment) if environment else None)
+    metrics.integrity_alarm(kind, environment_id=str(environment) if environment else None)
     return errors.IntegrityFailed()
 
 

@@ -34,7 +34,7 @@ class GuardedRoute(APIRoute):
         super().__init__(path, endpoint, **options)
         guards = [call for call in self._calls() if isinstance(call, Guard)]
         if len(guards) != 1:
-            raise UnguardedRoute(f"{sorted(self.methods)} {path} declares {len(guards)} guards; it needs exactly one")
+            raise UnguardedRoute(f"{sorted(self.methods or ())} {path} declares {len(guards)} guards; it needs exactly one")
         self.guard = guards[0]
 
     def _calls(self) -> list[Callable[..., Any] | None]:

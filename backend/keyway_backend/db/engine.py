@@ -1,7 +1,7 @@
 """Connections to Postgres. SQLAlchemy keeps the schema and its migrations; statements run on psycopg (ADR 0002).
 
 Two ways in, and no third: `read` for single statements, each its own snapshot, and `transaction` for what belongs
-together. Neither may be open across a call to another process (design.md 6): take the data, leave the block, call, come back.
+together. Neither may be open across a call to another process (design.md 6): take the data, leave the block, call.
 """
 
 from __future__ import annotations

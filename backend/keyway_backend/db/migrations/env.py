@@ -1,7 +1,6 @@
 """Alembic's entry. The connection is handed in by `keyway_backend.db.migrate`; there is no alembic.ini."""
 
 from alembic import context
-
 from keyway_backend.db.tables import metadata
 
 connection = context.config.attributes["connection"]

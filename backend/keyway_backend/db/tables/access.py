@@ -1,4 +1,4 @@
-"""Rows that grant. Each carries a MAC under a backend key: a row written by anyone else counts as absent, and alarms."""
+"""Rows that grant. Each carries a MAC under a backend key: one written by anyone else counts as absent, and alarms."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB

@@ -1,4 +1,4 @@
-"""Who did what, when, from where. No foreign keys to hot rows; the application role may insert and read, nothing else."""
+"""Who did what, when, from where. No foreign keys to hot rows; the application role may only insert and read."""
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB

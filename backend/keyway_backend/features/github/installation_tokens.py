@@ -23,7 +23,7 @@ _SAVE = """
 
 
 class SealedTokenStore:
-    """A `TokenStore`. The row id of the sealed token is made of the installation's number, which GitHub never reuses."""
+    """A `TokenStore`. The place of a sealed token is made of the installation's number, which GitHub never reuses."""
 
     def __init__(self, database: Database, crypto: VaultCrypto) -> None:
         self._database = database

@@ -1,0 +1,36 @@
+"""The series that /metrics shows. Labels are bounded: route templates, statuses, kinds; never a name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from keyway_backend.platform import log
+
+REQUESTS: Final = Counter("keyway_http_requests_total", "Answers on the public port", ["route", "method", "status"])
+REQUEST_SECONDS: Final = Histogram(
+    "keyway_http_request_duration_seconds",
+    "Time to answer on the public port",
+    ["route", "method"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+INTEGRITY_FAILURES: Final = Counter(
+    "keyway_integrity_failures_total", "Stored data that somebody else wrote, or that was damaged", ["kind"]
+)
+READY: Final = Gauge("keyway_ready", "Whether a check of /readyz passes", ["check"])
+BUILD: Final = Gauge("keyway_build_info", "Always 1; the labels tell the build", ["version"])
+
+_log = log.logger("integrity")
+
+
+def observe(method: str, route: str, status: int, seconds: float) -> None:
+    """Counts one answer."""
+    REQUESTS.labels(route, method, status).inc()
+    REQUEST_SECONDS.labels(route, method).observe(seconds)
+
+
+def integrity_alarm(kind: str, **facts: str | None) -> None:
+    """Stored data was tampered with or damaged: a line for the operator and a count for the pager. Ids only."""
+    INTEGRITY_FAILURES.labels(kind).inc()
+    _log.error("integrity_alarm", kind=kind, **facts)
