@@ -26,9 +26,6 @@ from prometheus_client import Histogram
 
 from keyway_backend.platform import errors, log, metrics
 
-DEADLINE_SECONDS: Final = 2.0
-BYTES_IN_FLIGHT: Final = 33_554_432
-
 __all__ = [
     "Change",
     "Entries",
@@ -41,6 +38,9 @@ __all__ = [
     "VaultCrypto",
     "alarm",
 ]
+
+DEADLINE_SECONDS: Final = 2.0
+BYTES_IN_FLIGHT: Final = 33_554_432
 
 _PURPOSE_OF_VALUES: Final = "secret"
 _SERVER_NAME: Final = "crypto"

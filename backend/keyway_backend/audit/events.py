@@ -17,7 +17,7 @@ class Action(StrEnum):
     VAULT_CREATED = "vault_created"
     SECRETS_PUSHED = "secrets_pushed"
     SECRETS_PULLED = "secrets_pulled"
-    SECRET_VALUE_ACCESSED = "secret_value_accessed"
+    SECRET_VALUE_ACCESSED = "secret_value_accessed"  # noqa: S105
     USER_LOGIN = "user_login"
     USER_LOGOUT = "user_logout"
 

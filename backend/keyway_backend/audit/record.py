@@ -1,31 +1,58 @@
-"""Writing the audit row."""
+"""Writing audit rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final, LiteralString
 
-from psycopg.types.json import Jsonb
+import orjson
 
 from keyway_backend.audit.events import Event
-from keyway_backend.db.engine import Connection
+from keyway_backend.db.engine import Connection, run
 from keyway_backend.platform.clock import now
 from keyway_backend.platform.ids import new_id
 
-INSERT: Final[LiteralString] = """
+Row = Mapping[str, Any]
+
+# Rows travel as one JSON parameter: the statement is the same for one row and for hundreds.
+_INSERT: Final[LiteralString] = """
     INSERT INTO audit_events (
         id, at, action, actor_user_id, actor_github_user_id, actor_login, credential_kind, credential_id,
         platform, source, ip, user_agent, device_id, request_id,
         vault_id, repository, environment_id, environment, revision, keys, details)
-    VALUES (
-        %(id)s, %(at)s, %(action)s, %(actor_user_id)s, %(actor_github_user_id)s, %(actor_login)s, %(credential_kind)s,
-        %(credential_id)s, %(platform)s, %(source)s, %(ip)s, %(user_agent)s, %(device_id)s, %(request_id)s,
-        %(vault_id)s, %(repository)s, %(environment_id)s, %(environment)s, %(revision)s, %(keys)s, %(details)s)
+    SELECT id, at, action, actor_user_id, actor_github_user_id, actor_login, credential_kind, credential_id,
+        platform, source, ip, user_agent, device_id, request_id,
+        vault_id, repository, environment_id, environment, revision, keys, details
+    FROM json_to_recordset(%(rows)s::json) AS e (
+        id uuid, at timestamptz, action text, actor_user_id uuid, actor_github_user_id bigint, actor_login text,
+        credential_kind text, credential_id uuid, platform text, source text, ip text, user_agent text,
+        device_id text, request_id text, vault_id uuid, repository text, environment_id uuid, environment text,
+        revision integer, keys text[], details jsonb)
+"""
+_UNLESS_RECENT: Final[LiteralString] = """
+    WHERE NOT EXISTS (
+        SELECT FROM audit_events AS a
+        WHERE a.action = e.action AND a.credential_id = e.credential_id AND a.environment_id = e.environment_id
+            AND a.revision = e.revision AND a.details IS NOT DISTINCT FROM e.details AND a.at > %(since)s)
 """
 
 
 async def record(connection: Connection, event: Event) -> None:
     """Adds one row to the caller's transaction. Fails with it, and makes it fail."""
-    await connection.execute(INSERT, row_of(event))
+    await insert(connection, [row_of(event)])
+
+
+async def record_once(connection: Connection, event: Event, *, seconds: int) -> None:
+    """Adds the row unless one of this action, credential, environment, revision and details is that recent."""
+    row = row_of(event)
+    since = row["at"] - timedelta(seconds=seconds)
+    await run(connection, _INSERT + _UNLESS_RECENT, rows=_json([row]), since=since)
+
+
+async def insert(connection: Connection, rows: Sequence[Row]) -> None:
+    """Adds rows of `row_of`, in one statement."""
+    await run(connection, _INSERT, rows=_json(rows))
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -52,5 +79,9 @@ def row_of(event: Event) -> dict[str, Any]:
         "environment": subject.environment,
         "revision": subject.revision,
         "keys": list(event.keys) if event.keys is not None else None,
-        "details": Jsonb(dict(event.details)) if event.details else None,
+        "details": dict(event.details) or None,
     }
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return orjson.dumps(rows).decode()
