@@ -1,0 +1,50 @@
+"""The entry point: --version is answered before anything is loaded, and errors become exit codes here alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from keyway_cli import __version__
+
+if TYPE_CHECKING:
+    from keyway_cli.errors import KeywayError
+
+
+def main() -> int:
+    """Runs the command line and gives its exit code (docs/cli.md)."""
+    arguments = sys.argv[1:]
+    if arguments in (["--version"], ["-V"]):
+        print(f"keyway {__version__}")
+        return 0
+    return _run(arguments or ["--help"])
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from keyway_cli.errors import ExitCode, KeywayError
+    from keyway_cli.program import keyway
+
+    try:
+        return keyway.main(arguments, prog_name="keyway", standalone_mode=False) or 0
+    except KeywayError as error:
+        return _report(error, arguments)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        print("keyway: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
+
+
+def _report(error: KeywayError, arguments: list[str]) -> int:
+    from keyway_cli.terminal import Terminal
+
+    before_program = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    Terminal(as_json="--json" in before_program).error(error)
+    return int(error.exit_code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

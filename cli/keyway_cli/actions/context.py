@@ -1,0 +1,99 @@
+"""What every action starts from: the settings, the person, and whom the server takes us for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import NamedTuple
+
+from keyway_core.names import is_repository
+from keyway_core.sensitive import Sensitive
+
+from keyway_cli import repo
+from keyway_cli.api import Api, Place
+from keyway_cli.errors import Misconfigured, NotSignedIn
+from keyway_cli.session import Login, Sessions
+from keyway_cli.settings import Settings
+from keyway_cli.terminal import Terminal
+from keyway_cli.transport import Transport, parse_origin
+
+NO_SERVER_HINT = "set KEYWAY_API_URL=https://api.<your domain>, or: keyway login --api-url https://api.<your domain>"
+
+
+class Credential(NamedTuple):
+    """A token, where it came from (`KEYWAY_TOKEN` or `login`), and the login that it belongs to."""
+
+    token: Sensitive
+    source: str
+    login: Login | None
+
+
+class Context:
+    """One command on one server. Everything is found when it is asked for, and nothing before."""
+
+    def __init__(self, settings: Settings, terminal: Terminal, *, repository: str | None = None) -> None:
+        self.settings = settings
+        self.terminal = terminal
+        self.sessions = Sessions(settings.config, settings.token_store)
+        self._repository = repository or settings.repository
+        self._api_url = ""
+
+    def api_url(self) -> str:
+        """The server's address in one spelling: KEYWAY_API_URL, or the one server that somebody is signed in at."""
+        if not self._api_url:
+            self._api_url = parse_origin(self.settings.api_url or self._only_server()).name
+        return self._api_url
+
+    def use_server(self, url: str) -> None:
+        """Takes a server from the command line instead."""
+        self._api_url = parse_origin(url, "--api-url").name
+
+    def credential(self) -> Credential:
+        """KEYWAY_TOKEN, or the login at this server. Raises NotSignedIn without either."""
+        if self.settings.token is not None:
+            return Credential(self.settings.token, "KEYWAY_TOKEN", None)
+        if self.login is None:
+            raise NotSignedIn(f"nobody is signed in at {self.api_url()}", "keyway login, or set KEYWAY_TOKEN")
+        return Credential(self.login.token, "login", self.login)
+
+    def api(self) -> Api:
+        """The server, on behalf of whoever is signed in."""
+        return self.api_with(self.credential().token)
+
+    def api_with(self, token: Sensitive | None) -> Api:
+        """The server, on behalf of a token or of nobody."""
+        return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token)
+
+    def repository(self) -> str:
+        """owner/name: from -r, from KEYWAY_REPOSITORY, or from the git remote `origin`."""
+        if not self._repository:
+            learnt = self.credential().login
+            self._repository = repo.from_git(
+                repo.accepted_hosts(self.settings.github_url, learnt.github_url if learnt else "")
+            )
+        return self._repository
+
+    def place(self, environment: str) -> Place:
+        """An environment of the repository that we are in."""
+        return Place(self.repository(), environment)
+
+    @cached_property
+    def login(self) -> Login | None:
+        """The login that this machine keeps for the server."""
+        return self.sessions.load(self.api_url())
+
+    def _only_server(self) -> str:
+        servers = self.sessions.servers()
+        if not servers:
+            raise Misconfigured("no Keyway server is named", NO_SERVER_HINT)
+        if len(servers) > 1:
+            raise Misconfigured(
+                "you are signed in at several servers", "set KEYWAY_API_URL to one of: " + ", ".join(servers)
+            )
+        return servers[0]
+
+
+def checked_repository(name: str | None) -> str | None:
+    """A repository from the command line. Raises Misconfigured when it is not owner/name."""
+    if name is not None and not is_repository(name):
+        raise Misconfigured("-r wants a repository as owner/name")
+    return name

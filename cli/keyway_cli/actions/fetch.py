@@ -1,0 +1,56 @@
+"""Reading an environment, and noticing a server that went back in time."""
+
+from __future__ import annotations
+
+from keyway_cli.actions.context import Context
+from keyway_cli.api import Api, Place, Pulled, Revision
+from keyway_cli.errors import NotFound, RolledBack
+from keyway_cli.revisions import Memory
+
+
+def fetch(context: Context, api: Api, place: Place, *, accept_rollback: bool) -> Pulled:
+    """The values of an environment. Raises NotFound when it has none, RolledBack when it was newer before."""
+    memory = Memory(context.settings.state, context.api_url(), place)
+    seen = memory.newest()
+    try:
+        pulled = api.pull(place)
+    except NotFound as missing:
+        if seen is not None:
+            missing.hint = (
+                f"this machine has seen revision {seen.number} of it: its values were removed, or the server went back"
+            )
+        raise
+    if pulled.revision is not None:
+        _judge(context, memory, seen, pulled.revision, accept_rollback=accept_rollback)
+    return pulled
+
+
+def fetch_or_empty(context: Context, api: Api, place: Place, *, accept_rollback: bool) -> Pulled:
+    """The values of an environment, or none."""
+    try:
+        return fetch(context, api, place, accept_rollback=accept_rollback)
+    except NotFound as missing:
+        if missing.hint:
+            context.terminal.warn(missing.hint)
+        return Pulled({}, None)
+
+
+def remember(context: Context, place: Place, revision: Revision | None) -> None:
+    """Keeps the revision that a push of ours made."""
+    if revision is not None:
+        _keep(context, Memory(context.settings.state, context.api_url(), place), revision)
+
+
+def _judge(context: Context, memory: Memory, seen: Revision | None, shown: Revision, *, accept_rollback: bool) -> None:
+    try:
+        memory.check(seen, shown)
+    except RolledBack as rollback:
+        if not accept_rollback:
+            raise
+        context.terminal.warn(f"accepted: {rollback.message}")
+    _keep(context, memory, shown, even_if_older=accept_rollback)
+
+
+def _keep(context: Context, memory: Memory, revision: Revision, *, even_if_older: bool = False) -> None:
+    if why := memory.remember(revision, even_if_older=even_if_older):
+        context.terminal.warn(f"{why}; a server that goes back in time would not be noticed")

@@ -1,0 +1,135 @@
+"""Signing in: GitHub's device flow, or a token that somebody already has."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Final
+
+from keyway_core.sensitive import Sensitive
+
+from keyway_cli import repo
+from keyway_cli.actions.context import Context
+from keyway_cli.api import Api
+from keyway_cli.errors import KeywayError, Misconfigured, NotSignedIn, Unavailable, UsageProblem
+from keyway_cli.session import Login
+
+LONGEST_WAIT_SECONDS: Final = 1_800.0
+_FALLBACK_INTERVAL: Final = 5.0
+_SHORTEST_INTERVAL: Final = 1.0
+
+
+def login(context: Context, *, with_token: bool, api_url: str | None) -> None:
+    """Signs in and keeps the login. Raises before anything is asked when an old login could not be replaced."""
+    if api_url:
+        context.use_server(api_url)
+    context.sessions.check_readable(context.api_url())
+    signed_in = _by_token(context) if with_token else _by_device(context)
+    where = context.sessions.save(signed_in)
+    if context.settings.token is not None:
+        context.terminal.warn("KEYWAY_TOKEN is set and is used instead of this login")
+    if where == "file" and context.settings.token_store != where:
+        context.terminal.say(
+            f"no keyring here: the token is in {context.sessions.file(signed_in.api_url)}, readable by you alone"
+        )
+    context.terminal.result(
+        {
+            "username": signed_in.username,
+            "apiUrl": signed_in.api_url,
+            "expiresAt": signed_in.expires_at or None,
+            "store": where,
+        },
+        f"signed in as {signed_in.username} at {signed_in.api_url}",
+    )
+
+
+def _by_token(context: Context) -> Login:
+    token = Sensitive(_read_token(context))
+    person = context.api_with(token).validate()
+    return Login(context.api_url(), str(person.get("username") or ""), "", "", token)
+
+
+def _read_token(context: Context) -> str:
+    if context.terminal.interactive:
+        token = context.terminal.ask_secret("token")
+    elif sys.stdin.isatty():
+        raise UsageProblem("a token is read from stdin here", "keyway login --token < file")
+    else:
+        token = sys.stdin.readline()
+    if not token.strip() or not token.strip().isascii():
+        raise UsageProblem("that is no token", "paste it, or: keyway login --token < file")
+    return token.strip()
+
+
+def _by_device(context: Context) -> Login:
+    api = context.api_with(None)
+    started = api.start_device(_repository_if_known())
+    page = _page(started)
+    context.terminal.say(f"open {page} and enter the code {started['userCode']}")
+    _open_browser(context, page)
+    with context.terminal.waiting("waiting for your approval on GitHub ..."):
+        approved = _wait(api, started)
+    return Login(
+        context.api_url(),
+        str(approved.get("githubLogin") or ""),
+        str(approved.get("expiresAt") or ""),
+        _origin_of(page),
+        Sensitive(str(approved["keywayToken"])),
+    )
+
+
+def _wait(api: Api, started: dict[str, Any]) -> dict[str, Any]:
+    """Polls until GitHub's answer is known. A server that is down for a while costs nothing but time."""
+    interval = _interval(started.get("interval"))
+    deadline = time.monotonic() + min(_interval(started.get("expiresIn")), LONGEST_WAIT_SECONDS)
+    while time.monotonic() < deadline:
+        time.sleep(interval)
+        answer = _poll(api, str(started["deviceCode"]))
+        match answer.get("status"):
+            case "approved" if answer.get("keywayToken"):
+                return answer
+            case "denied":
+                raise NotSignedIn("the sign-in was refused on GitHub", "keyway login starts a new one")
+            case "expired":
+                raise NotSignedIn("the code has expired", "keyway login starts a new one")
+    raise NotSignedIn("nobody approved the sign-in in time", "keyway login starts a new one")
+
+
+def _poll(api: Api, code: str) -> dict[str, Any]:
+    try:
+        return api.poll_device(code)
+    except Unavailable as busy:
+        time.sleep(min(busy.retry_after, 60.0))
+        return {"status": "pending"}
+
+
+def _interval(seconds: object) -> float:
+    """A number of seconds that a server named, if it makes sense."""
+    return max(float(seconds), _SHORTEST_INTERVAL) if isinstance(seconds, int | float) else _FALLBACK_INTERVAL
+
+
+def _page(started: dict[str, Any]) -> str:
+    page = str(started.get("verificationUri") or "")
+    if not repo.host_of(page) or not started.get("userCode") or not started.get("deviceCode"):
+        raise KeywayError("the server did not start a sign-in", "check KEYWAY_API_URL")
+    return page
+
+
+def _origin_of(page: str) -> str:
+    return "/".join(page.split("/", 3)[:3])
+
+
+def _repository_if_known() -> str:
+    """The repository that we are in, so that the server can say which installation is missing; or nothing."""
+    try:
+        return repo.any_from_git()
+    except Misconfigured:
+        return ""
+
+
+def _open_browser(context: Context, page: str) -> None:
+    if not (context.terminal.interactive and context.settings.can_open_browser):
+        return
+    import webbrowser
+
+    webbrowser.open(page)

@@ -1,0 +1,236 @@
+"""The server's routes as functions, and its refusals as errors (contract.md 4, in the JSON form of our own clients)."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from keyway_core.sensitive import Sensitive
+
+from keyway_cli import __version__
+from keyway_cli.errors import Conflict, KeywayError, NoAccess, NotFound, NotSignedIn, Unavailable
+from keyway_cli.transport import Reply, Transport
+
+SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
+USER_AGENT: Final = f"keyway-cli/{__version__}"
+_TEMPORARY: Final = frozenset({429, 502, 503, 504})
+
+Json = dict[str, Any]
+
+
+class Place(NamedTuple):
+    """One environment of one repository."""
+
+    repository: str
+    environment: str
+
+    def __str__(self) -> str:
+        return f"{self.environment} of {self.repository}"
+
+
+class Revision(NamedTuple):
+    """One state of an environment: its number (from 1) and its id."""
+
+    number: int
+    id: str
+
+
+class Pulled(NamedTuple):
+    """The values of an environment and the revision that they belong to; no revision when nothing was ever there."""
+
+    values: dict[str, Sensitive]
+    revision: Revision | None
+
+
+class Pushed(NamedTuple):
+    """What a push changed, and the revision after it."""
+
+    created: int
+    updated: int
+    deleted: int
+    revision: Revision | None
+
+
+class Moved(Conflict):
+    """The environment is at another revision than the one that was named in `If-Match`."""
+
+    def __init__(self, message: str, current: Revision) -> None:
+        super().__init__(message)
+        self.current = current
+
+
+class Api:
+    """The routes that this program uses, on behalf of one credential (or of nobody)."""
+
+    def __init__(self, transport: Transport, token: Sensitive | None) -> None:
+        self._transport = transport
+        self._token = token
+
+    def start_device(self, repository: str) -> Json:
+        """A device login: deviceCode, userCode, verificationUri, expiresIn and interval (seconds)."""
+        return self._call("POST", "/v1/auth/device/start", {"repository": repository} if repository else {})
+
+    def poll_device(self, code: str) -> Json:
+        """The state of a device login: `status`, and with `approved` the token."""
+        return self._call("POST", "/v1/auth/device/poll", {"deviceCode": code}, repeatable=True)
+
+    def validate(self) -> Json:
+        """Who the credential belongs to, as `username`."""
+        return _data(self._call("POST", "/v1/auth/token/validate", {}, repeatable=True))
+
+    def logout(self) -> None:
+        """Revokes the credential on the server."""
+        self._call("POST", "/v1/auth/logout", {}, repeatable=True)
+
+    def me(self) -> Json:
+        """The person behind the credential: `username` and more."""
+        return _data(self._call("GET", "/v1/users/me"))
+
+    def check_installation(self, repository: str) -> Json:
+        """Whether the GitHub App sees a repository: `installed`, `installUrl`."""
+        owner, name = repository.split("/")
+        body = {"repoOwner": owner, "repoName": name}
+        return _data(self._call("POST", "/v1/github/check-installation", body, repeatable=True))
+
+    def vault(self, repository: str) -> Json:
+        """The vault of a repository. Raises NotFound without one, and for whoever may not see it."""
+        owner, name = repository.split("/")
+        return _data(self._call("GET", f"/v1/vaults/{quote(owner, safe='')}/{quote(name, safe='')}"))
+
+    def create_vault(self, repository: str) -> None:
+        """Makes the vault of a repository. Raises Conflict when there is one."""
+        self._call("POST", "/v1/vaults", {"repoFullName": repository})
+
+    def pull(self, place: Place) -> Pulled:
+        """Every value of an environment. Raises NotFound when there is none."""
+        query = f"repo={quote(place.repository, safe='')}&environment={quote(place.environment, safe='')}"
+        data = _data(self._call("GET", f"/v1/secrets/pull?{query}", accept=SECRETS_JSON))
+        secrets = data.get("secrets")
+        if not isinstance(secrets, dict):
+            raise _foreign("the pull has no secrets in it")
+        return Pulled({key: Sensitive(str(value)) for key, value in secrets.items()}, _revision(data.get("revision")))
+
+    def pull_or_empty(self, place: Place) -> Pulled:
+        """Every value of an environment, or an empty one."""
+        try:
+            return self.pull(place)
+        except NotFound:
+            return Pulled({}, None)
+
+    def merge(self, place: Place, values: dict[str, Sensitive], based_on: Revision | None) -> Pushed:
+        """Sets these keys and leaves the others. Raises Moved when the environment is no longer at `based_on`."""
+        return self._push(place, values, "merge", based_on)
+
+    def replace(self, place: Place, values: dict[str, Sensitive], based_on: Revision) -> Pushed:
+        """Makes the environment hold exactly these keys. Raises Moved when it is no longer at `based_on`."""
+        return self._push(place, values, "replace", based_on)
+
+    def _push(self, place: Place, values: dict[str, Sensitive], mode: str, based_on: Revision | None) -> Pushed:
+        body = {
+            "repoFullName": place.repository,
+            "environment": place.environment,
+            "mode": mode,
+            "secrets": {key: value.reveal() for key, value in values.items()},
+        }
+        headers = {"Idempotency-Key": os.urandom(16).hex()}
+        if based_on is not None:
+            headers["If-Match"] = f'"{based_on.id}"'
+        data = _data(self._call("POST", "/v1/secrets/push", body, headers=headers, repeatable=True))
+        stats = data.get("stats") or {}
+        created, updated, deleted = (int(stats.get(name, 0)) for name in ("created", "updated", "deleted"))
+        return Pushed(created, updated, deleted, _revision(data.get("revision")))
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        accept: str = "application/json",
+        headers: dict[str, str] | None = None,
+        repeatable: bool = False,
+    ) -> Json:
+        """The JSON object that the server answers; `{}` for an empty body. Raises what `_refusal` says."""
+        sent = {"Accept": accept, "User-Agent": USER_AGENT} | (headers or {})
+        if self._token is not None:
+            sent["Authorization"] = f"Bearer {self._token.reveal()}"
+        content = b""
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            content = json.dumps(body, separators=(",", ":")).encode()
+        reply = self._transport.send(method, path, sent, content, repeatable=repeatable or method == "GET")
+        return _object(reply)
+
+
+def _object(reply: Reply) -> Json:
+    if 300 <= reply.status < 400:
+        raise _foreign(f"it redirects ({reply.status})")
+    parsed = _parsed(reply)
+    if reply.status >= 400:
+        raise _refusal(reply, parsed or {})
+    if parsed is None:
+        raise _foreign("its answer is no JSON object")
+    return parsed
+
+
+def _parsed(reply: Reply) -> Json | None:
+    if not reply.body:
+        return {}
+    try:
+        parsed = json.loads(reply.body)
+    except ValueError:
+        return None
+    return parsed if isinstance(parsed, dict) else None
+
+
+def _foreign(what: str) -> KeywayError:
+    return KeywayError(f"this does not look like a Keyway server: {what}", "check KEYWAY_API_URL")
+
+
+def _data(answer: Json) -> Json:
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        raise _foreign("its answer has no data")
+    return data
+
+
+def _revision(found: object) -> Revision | None:
+    if not isinstance(found, dict) or not isinstance(found.get("number"), int) or not isinstance(found.get("id"), str):
+        return None
+    return Revision(found["number"], found["id"])
+
+
+def _refusal(reply: Reply, problem: Json) -> KeywayError:
+    """The error that a status stands for, with the server's own words (RFC 7807 `detail`, `errors`)."""
+    words = _words(reply.status, problem)
+    match reply.status:
+        case 401:
+            return NotSignedIn(f"the server does not accept this sign-in: {words}")
+        case 403:
+            return NoAccess(words)
+        case 404:
+            return NotFound(words)
+        case 409:
+            current = _revision(problem.get("currentRevision"))
+            return Moved(words, current) if current else Conflict(words)
+        case status if status in _TEMPORARY:
+            return _temporary(reply, words)
+        case _:
+            return KeywayError(f"the server refuses this: {words}")
+
+
+def _words(status: int, problem: Json) -> str:
+    words = str(problem.get("detail") or problem.get("title") or f"it answered {status}")
+    errors = problem.get("errors")
+    details = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    told = [f"{error.get('field')}: {error.get('message') or error.get('code')}" for error in details[:20]]
+    return "; ".join([words, *told])
+
+
+def _temporary(reply: Reply, words: str) -> Unavailable:
+    after = reply.headers.get("retry-after", "")
+    seconds = float(after) if after.isdecimal() else 0.0
+    hint = f"try again in {seconds:g} seconds" if seconds else "try again later"
+    return Unavailable(f"the server cannot answer now: {words}", hint, retry_after=seconds)

@@ -1,0 +1,19 @@
+"""`keyway logout`."""
+
+from __future__ import annotations
+
+import click
+
+from keyway_cli.commands import options
+
+
+@click.command()
+@options.as_json
+def logout(*, as_json: bool) -> None:
+    """Revoke the login and forget it.
+
+    When the server cannot be told, the login is removed here all the same and the exit code is 75.
+    """
+    from keyway_cli.actions.logout import logout as act
+
+    act(options.context(as_json=as_json))

@@ -1,0 +1,70 @@
+"""Files that hold secrets: private (0600), and replaced whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from keyway_cli.errors import KeywayError
+
+PRIVATE_FILE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replaces a file by these bytes, mode 0600, such that a crash leaves the old file or the new one, complete.
+
+    The temporary file stands in the same folder, is private from its first byte, and is removed when anything fails.
+    """
+    draft = path.with_name(f".{path.name[:100]}.{os.urandom(8).hex()}.tmp")
+    try:
+        _write_synced(draft, data)
+        draft.replace(path)
+    except OSError as error:
+        raise KeywayError(f"cannot write {path}: {reason(error)}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+    _sync_folder(path.parent)
+
+
+def make_private_folder(folder: Path) -> None:
+    """Makes a folder that only its owner may enter, with its parents."""
+    try:
+        folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeywayError(f"cannot make {folder}: {reason(error)}") from None
+
+
+def is_private(path: Path) -> bool:
+    """Whether nobody but the owner may read a file. True where modes mean nothing (Windows)."""
+    return os.name == "nt" or not stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, without the path, in lower case."""
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename itself durable, where the system can."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Where a login is kept: the token in the system's keyring, or in a private file where there is none.
+
+One small file per server says who is signed in and where the token is, so that the keyring (slow to load) is only
+touched when it holds one, and a second login cannot disturb the first. A file that cannot be read is reported and
+never deleted.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+from keyway_core.sensitive import Sensitive
+
+from keyway_cli.errors import Misconfigured
+from keyway_cli.files import make_private_folder, reason, write_private
+
+KEYRING_SERVICE: Final = "keyway"
+
+
+class Login(NamedTuple):
+    """Who is signed in at a server."""
+
+    api_url: str
+    username: str
+    expires_at: str
+    github_url: str
+    token: Sensitive
+
+
+class Sessions:
+    """The logins of this account on this machine, one per server address."""
+
+    def __init__(self, config: Path, store: str) -> None:
+        self._folder = config / "logins"
+        self._store = store
+
+    def file(self, api_url: str) -> Path:
+        """Where the login of a server is described."""
+        return self._folder / f"{quote(api_url, safe='')}.json"
+
+    def servers(self) -> list[str]:
+        """The addresses that somebody is signed in at, as the files say."""
+        return [str(self._read(path)["apiUrl"]) for path in sorted(self._folder.glob("*.json"))]
+
+    def load(self, api_url: str) -> Login | None:
+        """The login of a server, or None. Raises Misconfigured when the file or the keyring cannot be read."""
+        path = self.file(api_url)
+        if not path.exists():
+            return None
+        kept = self._read(path)
+        token = kept.get("token") or _from_keyring(api_url)
+        if not token:
+            raise Misconfigured(f"the keyring no longer has the token of {api_url}", "sign in again: keyway login")
+        return Login(
+            api_url, kept.get("username", ""), kept.get("expiresAt", ""), kept.get("githubUrl", ""), Sensitive(token)
+        )
+
+    def save(self, login: Login) -> str:
+        """Keeps a login and says where: `keyring` or `file`."""
+        make_private_folder(self._folder)
+        described: dict[str, str] = {
+            "apiUrl": login.api_url,
+            "username": login.username,
+            "expiresAt": login.expires_at,
+            "githubUrl": login.github_url,
+        }
+        where = "keyring" if self._store != "file" and self._into_keyring(login) else "file"
+        if where == "file":
+            described["token"] = login.token.reveal()
+        write_private(self.file(login.api_url), json.dumps(described, indent=1).encode())
+        return where
+
+    def forget(self, api_url: str) -> None:
+        """Removes a login from this machine, from the keyring too if its token is there."""
+        path = self.file(api_url)
+        if not self._read(path).get("token"):
+            _remove_from_keyring(api_url)
+        path.unlink(missing_ok=True)
+
+    def check_readable(self, api_url: str) -> None:
+        """Raises Misconfigured when there is a login that cannot be read: a new one would overwrite it."""
+        path = self.file(api_url)
+        if path.exists():
+            self._read(path)
+
+    def _into_keyring(self, login: Login) -> bool:
+        kept = _into_keyring(login.api_url, login.token)
+        if not kept and self._store == "keyring":
+            raise Misconfigured("no keyring can be used here", "set KEYWAY_TOKEN_STORE=file for a private file")
+        return kept
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            kept = json.loads(path.read_bytes())
+        except OSError as error:
+            raise Misconfigured(f"the login in {path} cannot be read: {reason(error)}") from None
+        except ValueError:
+            kept = None
+        if not isinstance(kept, dict) or not isinstance(kept.get("apiUrl"), str):
+            raise Misconfigured(
+                f"the login in {path} is damaged; it was left as it is",
+                "look at the file, or move it away and: keyway login",
+            )
+        return kept
+
+
+def _into_keyring(account: str, token: Sensitive) -> bool:
+    """Whether the keyring took the token and gives it back: some accept everything and keep nothing."""
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.set_password(KEYRING_SERVICE, account, token.reveal())
+        return keyring.get_password(KEYRING_SERVICE, account) == token.reveal()
+    except (keyring.errors.KeyringError, RuntimeError, OSError):
+        return False
+
+
+def _from_keyring(account: str) -> str | None:
+    import keyring
+    import keyring.errors
+
+    try:
+        return keyring.get_password(KEYRING_SERVICE, account)
+    except (keyring.errors.KeyringError, RuntimeError, OSError) as error:
+        raise Misconfigured(
+            f"the keyring cannot be read ({type(error).__name__})", "unlock it, or set KEYWAY_TOKEN, or: keyway login"
+        ) from None
+
+
+def _remove_from_keyring(account: str) -> None:
+    import keyring
+    import keyring.errors
+
+    try:
+        keyring.delete_password(KEYRING_SERVICE, account)
+    except keyring.errors.PasswordDeleteError:
+        return
+    except (keyring.errors.KeyringError, RuntimeError, OSError) as error:
+        raise Misconfigured(f"the keyring does not give up the token ({type(error).__name__})") from None

@@ -1,0 +1,108 @@
+"""What may be shown, and where. Every other module talks to people through this one.
+
+Results go to stdout, words to stderr, so that output can be piped. Nothing here is given a value. Text that comes from
+a server or a file loses its control characters, so that it cannot drive the terminal. A question is only asked of a
+person at a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from keyway_cli.changes import Changes
+from keyway_cli.errors import KeywayError
+
+_COLORS: Final = {"+": "\x1b[32m", "~": "\x1b[33m", "-": "\x1b[31m"}
+_RESET: Final = "\x1b[0m"
+_SHOWN_NAMES: Final = 200
+
+
+class Terminal:
+    """The two streams of one command, and the person before them if there is one."""
+
+    def __init__(self, *, as_json: bool = False, color: bool = True, ci: bool = False) -> None:
+        self._as_json = as_json
+        self._tty = sys.stderr.isatty()
+        self._color = color and self._tty and not ci
+        self.interactive = self._tty and sys.stdin.isatty() and not ci
+
+    def say(self, text: str) -> None:
+        """A line for a person."""
+        print(printable(text), file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        """A line for a person that something needs attention."""
+        self.say(f"keyway: warning: {text}")
+
+    def result(self, data: dict[str, Any], text: str) -> None:
+        """What the command came to: the object with --json, the words without."""
+        print(json.dumps(data) if self._as_json else printable(text), flush=True)
+
+    def error(self, error: KeywayError) -> None:
+        """What went wrong and what to do; with --json also as an object on stdout."""
+        self.say(f"keyway: {error.message}")
+        if error.hint:
+            self.say(f"hint: {error.hint}")
+        if self._as_json:
+            failure = {"exitCode": int(error.exit_code), "message": error.message, "hint": error.hint}
+            print(json.dumps({"error": failure}), flush=True)
+
+    def changes(self, changes: Changes, where: str) -> None:
+        """The names that would change in some place, and how; never a value."""
+        self.say(f"changes to {where}:")
+        for sign, word, names in (
+            ("+", "added", changes.added),
+            ("~", "changed", changes.changed),
+            ("-", "removed", changes.removed),
+        ):
+            for name in names[:_SHOWN_NAMES]:
+                self.say_sign(sign, f"{name}  {word}")
+            if len(names) > _SHOWN_NAMES:
+                self.say_sign(sign, f"and {len(names) - _SHOWN_NAMES} more {word}")
+
+    def say_sign(self, sign: str, text: str) -> None:
+        """An indented line that begins with a coloured sign."""
+        shown = f"{_COLORS[sign]}{sign}{_RESET}" if self._color else sign
+        print(f"  {shown} {printable(text)}", file=sys.stderr, flush=True)
+
+    def confirm(self, question: str, *, default: bool = False) -> bool:
+        """A yes or no. Only for an interactive terminal."""
+        import click
+
+        return click.confirm(printable(question), default=default, err=True)
+
+    def ask_secret(self, question: str) -> str:
+        """A text that is not shown while it is typed."""
+        import click
+
+        return str(click.prompt(printable(question), hide_input=True, default="", show_default=False, err=True))
+
+    def choose(self, question: str, options: Sequence[str]) -> str:
+        """One of some options."""
+        import click
+
+        for number, option in enumerate(options, 1):
+            self.say(f"  {number}) {option}")
+        chosen: int = click.prompt(printable(question), type=click.IntRange(1, len(options)), default=1, err=True)
+        return options[chosen - 1]
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Shows that something takes its time: a spinner at a terminal, one line elsewhere."""
+        if not self._color:
+            self.say(text)
+            yield
+            return
+        from rich.console import Console
+
+        with Console(stderr=True, highlight=False, markup=False).status(printable(text)):
+            yield
+
+
+def printable(text: str) -> str:
+    """The text with control characters and direction marks replaced; line ends stay."""
+    return "".join(char if char == "\n" or char.isprintable() else "\ufffd" for char in text)

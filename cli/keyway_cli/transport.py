@@ -1,0 +1,186 @@
+"""HTTP by the standard library (docs/adr/0004-cli-http.md): nothing is followed or guessed."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from keyway_cli.errors import Misconfigured, Unavailable
+from keyway_cli.files import reason
+from keyway_cli.repo import is_loopback
+
+if TYPE_CHECKING:
+    import ssl
+
+TIMEOUT_SECONDS: Final = 30.0
+ANSWER_BYTES: Final = 64 * 1024 * 1024
+_PAUSES: Final = (0.1, 0.5, 1.0)
+_BROKEN: Final = (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine)
+
+
+class Reply(NamedTuple):
+    """What a server answered. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Origin(NamedTuple):
+    """Where a server listens, and the path that its routes are under."""
+
+    scheme: str
+    host: str
+    port: int
+    prefix: str
+
+    @property
+    def name(self) -> str:
+        """The address for people and for file names, in one spelling."""
+        default = {"http": 80, "https": 443}[self.scheme]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}{self.prefix}"
+
+
+class Proxy(NamedTuple):
+    """A plain HTTP proxy that is asked to CONNECT, with the headers that it wants."""
+
+    host: str
+    port: int
+    headers: dict[str, str]
+
+
+class Transport:
+    """Requests to one origin. Never follows a redirect, so that no credential reaches another server."""
+
+    def __init__(self, origin: Origin, *, ca_file: str = "", timeout: float = TIMEOUT_SECONDS) -> None:
+        self._origin = origin
+        self._ca_file = ca_file
+        self._timeout = timeout
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, repeatable: bool) -> Reply:
+        """One answer. A request that may safely arrive twice is repeated when its connection breaks.
+
+        Raises Unavailable when nobody answers, and Misconfigured when the server's certificate is not trusted.
+        """
+        pauses = iter(_PAUSES if repeatable else ())
+        while True:
+            try:
+                return self._exchange(method, path, headers, body)
+            except ConnectionRefusedError as error:
+                raise self._unreachable(error) from None
+            except _BROKEN as error:
+                if (pause := next(pauses, None)) is None:
+                    raise self._unreachable(error) from None
+                time.sleep(pause)
+            except (OSError, http.client.HTTPException) as error:
+                raise self._unreachable(error) from None
+
+    def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        connection = self._connect()
+        try:
+            connection.request(method, self._origin.prefix + path, body or None, dict(headers))
+            answer = connection.getresponse()
+            content = answer.read(ANSWER_BYTES + 1)
+        finally:
+            connection.close()
+        if len(content) > ANSWER_BYTES:
+            raise Unavailable(f"{self._origin.name} answers more than {ANSWER_BYTES} bytes")
+        return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+
+    def _connect(self) -> http.client.HTTPConnection:
+        scheme, host, port, _ = self._origin
+        if scheme == "http":
+            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+        context = trusting(self._ca_file)
+        if (proxy := _proxy_for(host)) is None:
+            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
+        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=self._timeout, context=context)
+        connection.set_tunnel(host, port, headers=proxy.headers)
+        return connection
+
+    def _unreachable(self, error: Exception) -> Misconfigured | Unavailable:
+        if type(error).__name__ == "SSLCertVerificationError":
+            why = getattr(error, "verify_message", "") or "it cannot be verified"
+            return Misconfigured(
+                f"the certificate of {self._origin.name} is not trusted: {why}",
+                "for a certificate authority of your own set KEYWAY_CA_FILE to its certificate (PEM)",
+            )
+        return Unavailable(
+            f"cannot reach {self._origin.name}: {_why(error)}", "the server or the network is down; try again"
+        )
+
+
+def parse_origin(url: str, variable: str = "KEYWAY_API_URL") -> Origin:
+    """The origin that an address names. Raises Misconfigured: plain http is for this machine only."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        scheme, host, port = parts.scheme, (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        raise Misconfigured(f"{variable} is not an address", "write it like https://api.example.com") from None
+    if scheme not in {"http", "https"} or not host or parts.username is not None or parts.query or parts.fragment:
+        raise Misconfigured(f"{variable} is not a plain https address", "write it like https://api.example.com")
+    if scheme == "http" and not is_loopback(host):
+        raise Misconfigured(
+            f"{variable} is http:// to another machine, which would show every secret to the network", "use https://"
+        )
+    return Origin(scheme, host, port or {"http": 80, "https": 443}[scheme], parts.path.rstrip("/"))
+
+
+def trusting(ca_file: str) -> ssl.SSLContext:
+    """TLS that trusts the system's authorities (or SSL_CERT_FILE) and, besides, the one in a file."""
+    import ssl
+
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:
+            raise Misconfigured(f"KEYWAY_CA_FILE cannot be read: {reason(error)}") from None
+    return context
+
+
+def _proxy_for(host: str) -> Proxy | None:
+    """The proxy that HTTPS_PROXY and NO_PROXY mean for a host."""
+    if not any(os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")):
+        return None
+    from urllib.request import getproxies_environment, proxy_bypass
+
+    proxies = getproxies_environment()
+    address = proxies.get("https") or proxies.get("all", "")
+    if not address or proxy_bypass(host):
+        return None
+    return _parse_proxy(address)
+
+
+def _parse_proxy(address: str) -> Proxy:
+    from base64 import b64encode
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        host, port = parts.hostname, parts.port or 8080
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise Misconfigured("HTTPS_PROXY is not an address", "write it like http://proxy.example.com:3128")
+    if parts.username is None:
+        return Proxy(host, port, {})
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return Proxy(host, port, {"Proxy-Authorization": "Basic " + b64encode(pair.encode()).decode()})
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT_SECONDS:g} seconds"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, OSError):
+        return reason(error)
+    return "the answer is not complete HTTP"
