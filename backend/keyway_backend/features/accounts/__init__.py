@@ -1,0 +1,1 @@
+"""People: signing in with GitHub's device flow, who am I, signing out."""

@@ -1,0 +1,238 @@
+"""Signing in, being asked who one is, signing out (policy.yaml `device_flow`).
+
+The flow is GitHub's own: code entry, lock-out and consent happen on its page. Signing in is identity only; what a
+person may do is decided for each request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from keyway_core.limits import CLI_SESSION_DAYS
+from keyway_core.sensitive import Sensitive
+
+from keyway_backend import audit
+from keyway_backend.access.actor import Actor, CredentialKind, Origin
+from keyway_backend.access.sessions import InvalidSession, Session, SessionTokens
+from keyway_backend.clients.github import (
+    DeviceDenied,
+    DeviceExpired,
+    DevicePending,
+    GitHub,
+    GitHubUnknown,
+    PermissionMissing,
+    Person,
+    TokenRejected,
+    UserTokens,
+)
+from keyway_backend.db.engine import Database
+from keyway_backend.features.accounts import rules, store
+from keyway_backend.features.accounts.rules import Status
+from keyway_backend.features.accounts.store import User
+from keyway_backend.platform.clock import iso, now
+from keyway_backend.platform.errors import Unauthorized, Unavailable
+from keyway_backend.platform.ids import new_id
+from keyway_backend.vault_crypto import Sealed, VaultCrypto
+
+_LOGIN_PURPOSE: Final = "device-login"
+_TOKEN_PURPOSE: Final = "github-token"  # noqa: S105 - names what is sealed
+_CODE: Final = "code"
+
+
+class Accounts:
+    """People and their sessions."""
+
+    def __init__(
+        self,
+        database: Database,
+        crypto: VaultCrypto,
+        github: GitHub,
+        tokens: SessionTokens,
+        *,
+        github_url: str,
+        install_url: str,
+    ) -> None:
+        self._database = database
+        self._crypto = crypto
+        self._github = github
+        self._tokens = tokens
+        self._install_url = install_url
+        self.code_page = f"{github_url}/login/device"
+
+    async def start(self, origin: Origin, *, owner_id: Any, repo_id: Any) -> dict[str, Any]:
+        """Begins a sign-in: one question to GitHub. Raises Unavailable when it does not answer."""
+        try:
+            begun = await self._github.start_device()
+        except (GitHubUnknown, TokenRejected, PermissionMissing) as error:
+            raise _unavailable(error) from error
+        moment, login_id, code = now(), new_id(), rules.new_code()
+        lifetime, interval = rules.bounded(begun.expires_in, begun.interval)
+        row = {
+            "id": login_id,
+            "code_hash": rules.code_hash(code),
+            "sealed": await self._crypto.seal_text(_LOGIN_PURPOSE, _CODE, login_id, Sensitive(begun.device_code)),
+            "interval": interval,
+            "now": moment,
+            "next_poll_at": moment,
+            "expires_at": moment + timedelta(seconds=lifetime),
+            "user_agent": origin.user_agent,
+            "ip": origin.ip,
+        }
+        async with self._database.transaction() as connection:
+            await store.insert_device_login(connection, row)
+        return {
+            "deviceCode": code,
+            "userCode": begun.user_code,
+            "verificationUri": begun.verification_uri,
+            "verificationUriComplete": begun.verification_uri,
+            "expiresIn": lifetime,
+            "interval": interval,
+            "githubAppInstallUrl": rules.install_url(self._install_url, owner_id, repo_id),
+        }
+
+    async def poll(self, origin: Origin, device_code: str) -> dict[str, Any]:
+        """How a sign-in stands. Asks GitHub only when it is time to; only its silence raises."""
+        hashed, moment = rules.code_hash(device_code), now()
+        async with self._database.read() as connection:
+            claimed = await store.claim(connection, hashed, moment)
+        if claimed is None:
+            return await self._answer(hashed, moment)
+        try:
+            tokens = await self._received(claimed)
+            await self._sign_in(origin, claimed["id"], tokens)
+        except DevicePending as pending:
+            if pending.interval_seconds is not None:
+                async with self._database.read() as connection:
+                    await store.slow_down(connection, claimed["id"], rules.SLOW_DOWN_SECONDS)
+        except DeviceExpired:
+            await self._end(claimed["id"], Status.EXPIRED)
+        except (DeviceDenied, TokenRejected):
+            await self._end(claimed["id"], Status.DENIED)
+        except (GitHubUnknown, PermissionMissing) as error:
+            raise _unavailable(error) from error
+        return await self._answer(hashed, now())
+
+    async def _answer(self, hashed: bytes, moment: datetime) -> dict[str, Any]:
+        """What the row says. An approved session is given again for a minute, should the answer have been lost."""
+        async with self._database.read() as connection:
+            login = await store.device_login(connection, hashed)
+            if login is None:
+                return rules.expired()
+            if (answer := login.answer_without_github(moment)) is not None:
+                return answer
+            opened = await store.open_session(connection, login.session_id) if login.session_id else None
+        if opened is None:
+            return rules.expired()
+        session, end = opened
+        token = self._tokens.issue(session, end)
+        return {"status": "approved", "keywayToken": token, "githubLogin": session.login, "expiresAt": iso(end)}
+
+    async def _received(self, claimed: dict[str, Any]) -> dict[str, Any]:
+        """GitHub's tokens: those kept from an attempt that broke off, or the answer to a question now."""
+        name = Status.RECEIVED.value if claimed["status"] == Status.RECEIVED else _CODE
+        kept = await self._crypto.open_text(_LOGIN_PURPOSE, name, claimed["id"], Sealed(claimed["github_code_sealed"]))
+        if claimed["status"] == Status.RECEIVED:
+            return dict(orjson.loads(kept.reveal()))
+        fields = _fields(await self._github.poll_device(kept), now())
+        text = Sensitive(orjson.dumps(fields).decode())
+        sealed = await self._crypto.seal_text(_LOGIN_PURPOSE, Status.RECEIVED.value, claimed["id"], text)
+        async with self._database.read() as connection:
+            await store.keep_received(connection, claimed["id"], sealed)
+        return fields
+
+    async def _sign_in(self, origin: Origin, login_id: UUID, fields: dict[str, Any]) -> None:
+        """From tokens to a session. Raises DeviceDenied for a token that was not issued to our App."""
+        access = Sensitive(fields["access"])
+        if not await self._github.issued_to_us(access):
+            raise DeviceDenied
+        person = await self._github.person(access)
+        labels = {"github_user_id": person.id, "login": person.login, "avatar_url": person.avatar_url}
+        labels["email"] = person.email or await self._email(access)
+        sealed = await self._seal_tokens(person, fields)
+        moment = now()
+        async with self._database.transaction() as connection:
+            user, fresh = await store.upsert_user(connection, labels, moment)
+            lifetime = timedelta(days=CLI_SESSION_DAYS)
+            session = await store.insert_session(connection, user, lifetime, moment, origin.user_agent, origin.ip)
+            if not await store.approve(connection, login_id, session.id, moment):
+                await connection.execute("DELETE FROM sessions WHERE id = %(id)s", {"id": session.id})
+                return
+            await store.save_tokens(connection, user.id, sealed)
+            details = {"method": "device_flow", "isNewUser": fresh}
+            await audit.record(
+                connection, audit.Event(audit.Action.USER_LOGIN, _actor(user, session), origin, details=details)
+            )
+
+    async def _email(self, access: Sensitive) -> str | None:
+        """Mail is a courtesy: without the permission, or without an answer, sign-in goes on."""
+        try:
+            return await self._github.email(access)
+        except (PermissionMissing, GitHubUnknown, TokenRejected):
+            return None
+
+    async def _seal_tokens(self, person: Person, fields: dict[str, Any]) -> dict[str, Any]:
+        place = UUID(int=person.id)
+        refresh = fields["refresh"]
+        access = await self._crypto.seal_text(_TOKEN_PURPOSE, "access", place, Sensitive(fields["access"]))
+        sealed = await self._crypto.seal_text(_TOKEN_PURPOSE, "refresh", place, Sensitive(refresh)) if refresh else None
+        return {
+            "access_sealed": access,
+            "access_expires_at": _moment(fields["access_expires_at"]),
+            "refresh_sealed": sealed,
+            "refresh_expires_at": _moment(fields["refresh_expires_at"]),
+        }
+
+    async def _end(self, login_id: UUID, status: Status) -> None:
+        async with self._database.read() as connection:
+            await store.end_device_login(connection, login_id, status)
+
+    async def who(self, actor: Actor) -> User:
+        """The person behind a credential."""
+        async with self._database.read() as connection:
+            user = await store.user(connection, actor.user_id)
+        if user is None:
+            raise Unauthorized("Invalid or expired token")
+        return user
+
+    async def log_out(self, origin: Origin, bearer: str | None) -> None:
+        """Revokes the session that was sent along; anything else is left alone, without a word."""
+        try:
+            session = self._tokens.verify(bearer or "")
+        except InvalidSession:
+            return
+        async with self._database.transaction() as connection:
+            user = await store.user(connection, session.user_id)
+            if user is None or not await store.revoke_session(connection, session.id, session.user_id, now()):
+                return
+            await audit.record(connection, audit.Event(audit.Action.USER_LOGOUT, _actor(user, session), origin))
+
+
+def _fields(tokens: UserTokens, moment: datetime) -> dict[str, Any]:
+    return {
+        "access": tokens.access.reveal(),
+        "access_expires_at": _after(moment, tokens.access_seconds),
+        "refresh": tokens.refresh.reveal() if tokens.refresh else None,
+        "refresh_expires_at": _after(moment, tokens.refresh_seconds),
+    }
+
+
+def _after(moment: datetime, seconds: int | None) -> str | None:
+    return None if seconds is None else (moment + timedelta(seconds=seconds)).isoformat()
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _actor(user: User, session: Session) -> Actor:
+    return Actor(user.id, user.github_user_id, user.login, CredentialKind.SESSION, session.id)
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    seconds = getattr(error, "retry_after_seconds", 5)
+    return Unavailable(
+        "GitHub cannot be asked right now, so nobody can be signed in; try again.", retry_after_seconds=seconds
+    )
