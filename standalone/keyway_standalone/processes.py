@@ -220,6 +220,7 @@ class Stack:
             "STANDIN_CLIENT_ID": self.instance.client_id,
             "STANDIN_CLIENT_SECRET": self.instance.client_secret,
             "STANDIN_WEBHOOK_SECRET": self.instance.webhook_secret,
+            "STANDIN_CALLBACKS": f"{self.api_url} {self.dashboard_url}",
             "STANDIN_WEBHOOK_URL": f"{self.api_url}/v1/github/webhook",
         }
         controls = ["--test-controls", self._control_token] if self._control_token else []
