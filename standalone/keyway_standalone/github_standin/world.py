@@ -45,7 +45,7 @@ class Org:
 
 @dataclass
 class Repo:
-    """An organisation. `members`: number to admin or member; `base_role` is every member's on every repository."""
+    """A repository. A role is one of GitHub's five or "custom/base". `former`: lower-case full names that lead here."""
 
     id: int
     name: str
