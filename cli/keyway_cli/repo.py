@@ -19,7 +19,7 @@ _HINT: Final = "name the repository with -r owner/name"
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d+){3}|\[::1\]|::1")
 _ADDRESS: Final = re.compile(
     r"(?:(?:https?|ssh|git|git\+ssh)://(?:[^@/]*@)?(?P<host>\[[^\]/]+\]|[^:/@]+)(?::\d+)?/+"
-    r"|(?:[^@/:]*@)?(?P<scp>\[[^\]/]+\]|[^:/@]+):/*)"
+    r"|(?:[^@/:]*@)?(?P<scp>\[[^\]/]+\]|[^:/@]+):(?!//)/*)"
     r"(?P<path>[^?#]+)"
 )
 

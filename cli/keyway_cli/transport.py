@@ -86,10 +86,14 @@ class Transport:
             connection.request(method, self._origin.prefix + path, body or None, dict(headers))
             answer = connection.getresponse()
             content = answer.read(ANSWER_BYTES + 1)
+            missing = answer.length
         finally:
             connection.close()
         if len(content) > ANSWER_BYTES:
             raise Unavailable(f"{self._origin.name} answers more than {ANSWER_BYTES} bytes")
+        # read(n) gives a body that was cut off as if it were whole.
+        if missing:
+            raise http.client.IncompleteRead(content, missing)
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
     def _connect(self) -> http.client.HTTPConnection:

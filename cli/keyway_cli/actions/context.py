@@ -10,7 +10,7 @@ from keyway_core.sensitive import Sensitive
 
 from keyway_cli import repo
 from keyway_cli.api import Api, Place
-from keyway_cli.errors import Misconfigured, NotSignedIn
+from keyway_cli.errors import Misconfigured, NotSignedIn, UsageProblem
 from keyway_cli.session import Login, Sessions
 from keyway_cli.settings import Settings
 from keyway_cli.terminal import Terminal
@@ -93,7 +93,7 @@ class Context:
 
 
 def checked_repository(name: str | None) -> str | None:
-    """A repository from the command line. Raises Misconfigured when it is not owner/name."""
+    """A repository from the command line. Raises UsageProblem when it is not owner/name."""
     if name is not None and not is_repository(name):
-        raise Misconfigured("-r wants a repository as owner/name")
+        raise UsageProblem("-r wants a repository as owner/name")
     return name

@@ -1,0 +1,131 @@
+"""A person with a home folder, a clone of a repository, and the real `keyway` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+KEYWAY = str(Path(sys.executable).with_name("keyway"))
+NOBODY = "http://127.0.0.1:9"
+
+
+class Done(NamedTuple):
+    """How a command ended, and both of its streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+class Person:
+    """Runs `keyway` in a clone of one repository, with nothing of this machine's own settings."""
+
+    def __init__(self, folder: Path, repository: str = "acme/app", origin: str | None = None) -> None:
+        self.home = folder / "home"
+        self.clone = folder / "clone"
+        self.home.mkdir(parents=True)
+        self.clone.mkdir()
+        self.variables = {
+            "HOME": str(self.home),
+            "PATH": os.environ["PATH"],
+            "KEYWAY_TOKEN_STORE": "file",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "LANG": "C.UTF-8",
+        }
+        self.git("init", "-q")
+        self.git("remote", "add", "origin", origin or f"https://github.com/{repository}.git")
+        (self.clone / ".gitignore").write_text(".env\n.env.*\n")
+
+    def git(self, *arguments: str, folder: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@example.com", *arguments],
+            cwd=folder or self.clone,
+            env=self.variables,
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout.decode().strip()
+
+    def at(self, url: str, token: str | None = "a-token") -> Person:  # noqa: S107
+        """The same person, using a server, with a token in the environment."""
+        self.variables["KEYWAY_API_URL"] = url
+        self.variables.pop("KEYWAY_TOKEN", None)
+        if token is not None:
+            self.variables["KEYWAY_TOKEN"] = token
+        return self
+
+    def keyway(self, *arguments: str, stdin: bytes | None = None, folder: Path | None = None, **variables: str) -> Done:
+        """One command without a terminal. Without `stdin` there is nothing to read."""
+        done = subprocess.run(
+            [KEYWAY, *arguments],
+            cwd=folder or self.clone,
+            env=self.variables | variables,
+            input=stdin if stdin is not None else b"",
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def at_terminal(self, *arguments: str, **variables: str) -> Dialogue:
+        """One command with a terminal, to be talked to."""
+        return Dialogue([KEYWAY, *arguments], self.clone, self.variables | {"TERM": "xterm"} | variables)
+
+    def write(self, text: str, name: str = ".env") -> Path:
+        path = self.clone / name
+        path.write_bytes(text.encode())
+        return path
+
+    def read(self, name: str = ".env") -> str:
+        return (self.clone / name).read_bytes().decode()
+
+
+class Dialogue:
+    """A command at a pseudo terminal."""
+
+    def __init__(self, command: list[str], folder: Path, variables: dict[str, str]) -> None:
+        self.seen = ""
+        self._master, slave = pty.openpty()
+        self._process = subprocess.Popen(
+            command, cwd=folder, env=variables, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+
+    def until(self, text: str, seconds: float = 20) -> Dialogue:
+        """Waits until a text was shown."""
+        deadline = time.monotonic() + seconds
+        while text not in self.seen:
+            assert time.monotonic() < deadline, f"{text!r} never came, only {self.seen!r}"
+            if not self._read():
+                assert text in self.seen, f"{text!r} never came, only {self.seen!r}"
+        return self
+
+    def type(self, text: str) -> Dialogue:
+        os.write(self._master, text.encode())
+        return self
+
+    def end(self) -> Done:
+        """Waits for the command to end."""
+        while self._read():
+            pass
+        code = self._process.wait(20)
+        os.close(self._master)
+        return Done(code, self.seen, self.seen)
+
+    def _read(self) -> bool:
+        try:
+            data = os.read(self._master, 65_536)
+        except OSError:  # the other side of a pseudo terminal was closed
+            return False
+        self.seen += data.decode(errors="replace").replace("\r\n", "\n")
+        return bool(data)

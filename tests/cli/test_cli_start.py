@@ -1,0 +1,149 @@
+"""How the command starts: at once, loading nothing that it does not need, and saying what it can do."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from keyway_cli import __version__
+from keyway_cli.errors import ExitCode
+from keyway_cli.program import VERBS
+from peer import listening, pulled
+from person import KEYWAY, Person
+
+PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def seconds(command: list[str], person: Person) -> float:
+    """The best of nine runs."""
+
+    def once() -> float:
+        start = time.perf_counter()
+        subprocess.run(command, cwd=person.clone, env=person.variables, check=True, capture_output=True)
+        return time.perf_counter() - start
+
+    return min(once() for _ in range(9))
+
+
+def imported(person: Person, *arguments: str) -> set[str]:
+    """Every module that a command loads."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "keyway_cli", *arguments],
+        cwd=person.clone,
+        env=person.variables,
+        capture_output=True,
+        check=True,
+    )
+    return set(re.findall(r"\| +([\w.]+)$", done.stderr.decode(), re.MULTILINE))
+
+
+def test_the_version_costs_little_more_than_python(alice: Person) -> None:
+    """`keyway --version` takes at most three times bare Python."""
+    assert seconds([KEYWAY, "--version"], alice) < 3 * seconds([sys.executable, "-c", "pass"], alice)
+
+
+def test_running_a_program_online_is_quick(alice: Person) -> None:
+    """`keyway run -- true` with a file token takes at most twelve times bare Python."""
+    with listening(lambda _: pulled({f"K{number}": "v" for number in range(100)})) as server:
+        alice.at(server.url)
+        assert seconds([KEYWAY, "run", "--", "true"], alice) < 12 * seconds([sys.executable, "-c", "pass"], alice)
+
+
+def test_the_version_is_answered_before_anything_is_loaded(alice: Person) -> None:
+    """Not even click."""
+    loaded = imported(alice, "--version")
+    assert {"click", "json", "http.client", "subprocess"}.isdisjoint(loaded)
+    assert "keyway_cli" in loaded
+
+
+def test_running_a_program_loads_nothing_slow(alice: Person) -> None:
+    """Neither rich, keyring, httpx, asyncio nor tempfile on the way to the program."""
+    with listening(lambda _: pulled({"A": "1"})) as server:
+        loaded = imported(alice.at(server.url), "run", "--", "true")
+    assert {"rich", "keyring", "httpx", "asyncio", "tempfile", "webbrowser", "urllib.request"}.isdisjoint(loaded)
+    assert {"http.client", "click"} <= loaded
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["-V"]])
+def test_the_version(alice: Person, arguments: list[str]) -> None:
+    """One line, and the same version as the package's."""
+    done = alice.keyway(*arguments)
+    assert (done.code, done.out, done.err) == (0, f"keyway {__version__}\n", "")
+
+
+def test_without_a_command_it_helps(alice: Person) -> None:
+    """`keyway` alone prints the help and succeeds."""
+    assert alice.keyway() == alice.keyway("--help") == alice.keyway("-h")
+    assert alice.keyway().code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [["bogus"], ["pull", "--bogus"], ["run"], ["set"], ["push", "-f"], ["pull", "extra"]]
+)
+def test_a_wrong_command_line_is_exit_2(alice: Person, arguments: list[str]) -> None:
+    """Usage errors say what is wrong, on stderr."""
+    done = alice.keyway(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert "Error: " in done.err
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_the_page_shows_the_help_as_it_is_printed(alice: Person, verb: str) -> None:
+    """docs/cli.md holds every command's help, word for word."""
+    printed = alice.keyway(*[verb] * bool(verb), "--help").out
+    assert f"```\n$ keyway {verb + ' ' if verb else ''}--help\n{printed}```\n" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_page_lists_every_exit_code() -> None:
+    """Each code of errors.py has a row."""
+    rows = re.findall(r"^\| (\d+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(map(int, rows)) == sorted(ExitCode)
+
+
+def test_the_page_lists_every_variable() -> None:
+    """Each variable that the program reads has a row."""
+    page = PAGE.read_text(encoding="utf-8")
+    sources = Path(sys.modules["keyway_cli"].__file__ or "").parent.rglob("*.py")
+    text = "".join(path.read_text(encoding="utf-8") for path in sources)
+    names = set(re.findall(r'environ(?:\.get)?[(\[]"([A-Z_]+)"', text)) | {"KEYWAY_TOKEN", "HTTPS_PROXY", "NO_PROXY"}
+    missing = [name for name in names if f"`{name}`" not in page]
+    assert missing == []
+    assert len(names) >= 10
+
+
+def test_an_error_is_an_object_too(alice: Person) -> None:
+    """With --json, words stay on stderr and stdout holds one object that carries the exit code."""
+    done = alice.keyway("whoami", "--json")
+    assert done.json == {
+        "error": {"exitCode": 78, "message": "no Keyway server is named", "hint": done.json["error"]["hint"]}
+    }
+    assert done.err.startswith("keyway: no Keyway server is named\nhint: set KEYWAY_API_URL=")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [("KEYWAY_TOKEN_STORE", "vault", "auto, keyring, file"), ("KEYWAY_REPOSITORY", "secret-word", "owner/name")],
+)
+def test_a_bad_variable_is_named_and_its_value_is_not(alice: Person, name: str, value: str, words: str) -> None:
+    """Exit 78, with the variable's name."""
+    done = alice.at("http://127.0.0.1:9").keyway("pull", **{name: value})
+    assert done.code == 78
+    assert name in done.err
+    assert words in done.err
+    assert "secret-word" not in done.err
+
+
+def test_it_can_be_imported_where_unix_modules_are_missing() -> None:
+    """No module of the command line loads fcntl, pwd, grp, termios or pty by itself: Windows has none of them."""
+    code = (
+        "import sys\n"
+        "for name in ('fcntl', 'pwd', 'grp', 'termios', 'pty', 'resource'): sys.modules[name] = None\n"
+        "import pkgutil, importlib, keyway_cli\n"
+        "for module in pkgutil.walk_packages(keyway_cli.__path__, 'keyway_cli.'):\n"
+        "    if not module.name.endswith('__main__'): importlib.import_module(module.name)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
