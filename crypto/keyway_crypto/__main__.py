@@ -26,8 +26,6 @@ from keyway_crypto.caller_auth import Budget, CallerAuth, Identity
 from keyway_crypto.servicer import SERVICE, CryptoServicer
 from keyway_crypto.settings import Settings, SettingsError, read
 
-EXIT_CONFIGURATION = 78
-
 _PR_SET_DUMPABLE = 4
 _DRAIN_SECONDS = 10
 _CALLS_AT_ONCE = 256
@@ -86,11 +84,12 @@ def main() -> int:
     handler.setFormatter(JsonLines())
     try:
         settings = read(os.environ)
-        logging.basicConfig(level=settings.log_level, handlers=[handler])
+        logging.basicConfig(handlers=[handler])
+        _log.setLevel(settings.log_level)
         asyncio.run(serve(settings))
     except SettingsError as error:
         sys.stderr.write(f"keyway-crypto: {error}\n")
-        return EXIT_CONFIGURATION
+        return os.EX_CONFIG
     return 0
 
 

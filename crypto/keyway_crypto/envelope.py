@@ -106,10 +106,11 @@ def open_(ring: KeyRing, scope: Scope, places: Sequence[bytes], sealed: Sequence
 
 
 def key_version(blob: bytes) -> int:
-    """Which master key sealed this. Raises IntegrityError for another format or an impossible length."""
-    if len(blob) < _SHORTEST or blob[:1] != _FORMAT:
+    """Which master key sealed this. Raises IntegrityError for another format, an impossible length or version."""
+    version = int.from_bytes(blob[1:_HEAD], "big")
+    if len(blob) < _SHORTEST or blob[:1] != _FORMAT or not version:
         raise IntegrityError
-    return int.from_bytes(blob[1:_HEAD], "big")
+    return version
 
 
 def gcm_seal(aead: AESGCM, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:

@@ -200,9 +200,7 @@ def _scope(message: pb.Scope) -> Scope:
 
 
 def _same(value: bytes, earlier: bytes, *, echo: bool) -> bool:
-    if hmac.compare_digest(value, earlier):
-        return True
-    if not echo or b"\n" not in earlier:
-        return False
-    rendered = legacy_echo(earlier.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
-    return hmac.compare_digest(value, rendered)
+    rendered = earlier
+    if echo and b"\n" in earlier:
+        rendered = legacy_echo(earlier.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    return hmac.compare_digest(value, earlier) or hmac.compare_digest(value, rendered)
