@@ -32,9 +32,8 @@ def main() -> int:
     if unknown := set(chosen.sections) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
     console = Console(stderr=chosen.json)
-    console.print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, all processes on this machine"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    console.print(f"{machine}, all processes on it")
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
         sections = _run(stack, Path(folder), chosen.sections or SECTIONS, chosen.minutes, console)
     if chosen.json:

@@ -169,7 +169,8 @@ def _pages(world: World) -> float:
         for place in world.places[:20]:
             row = connection.execute(
                 "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT array_agg(key), array_agg(id), array_agg(sealed)"
-                " FROM secret_values WHERE environment_id = %s AND to_revision IS NULL AND octet_length(sealed) <= 1200",
+                " FROM secret_values"
+                " WHERE environment_id = %s AND to_revision IS NULL AND octet_length(sealed) <= 1200",
                 (place.environment_id,),
             ).fetchone()
             assert row is not None
