@@ -9,8 +9,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse, Response
 
-from keyway_backend.access.actor import Actor, Origin
-from keyway_backend.access.routing import Guard, GuardedRoute, public
+from keyway_backend.access.actor import Origin
+from keyway_backend.access.grants import PersonGrant
+from keyway_backend.access.guards import PersonGuard
+from keyway_backend.access.routing import GuardedRoute, public
 from keyway_backend.features.accounts import rules, schemas
 from keyway_backend.features.accounts.service import Accounts
 from keyway_backend.features.accounts.store import User
@@ -20,12 +22,12 @@ from keyway_backend.platform.errors import FieldError, ValidationFailed
 from keyway_backend.platform.http import body, ok
 
 Shape = TypeVar("Shape", bound=BaseModel)
+Who = Annotated[PersonGrant, Depends(PersonGuard(None))]
 
 
-def router(accounts: Accounts, signed_in: Guard, origin_of: Callable[[Request], Origin]) -> APIRouter:
-    """The routes. `signed_in` lets any valid credential through and returns its actor."""
+def router(accounts: Accounts, origin_of: Callable[[Request], Origin]) -> APIRouter:
+    """The routes. `origin_of` reads where a request without a credential came from."""
     routes = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["sign-in"])
-    Who = Annotated[Actor, Depends(signed_in)]  # noqa: N806 - a type
 
     @routes.post(
         "/auth/device/start", dependencies=[public()], **_takes(schemas.DeviceStartBody, schemas.DeviceStartAnswer)
@@ -50,14 +52,14 @@ def router(accounts: Accounts, signed_in: Guard, origin_of: Callable[[Request], 
         return RedirectResponse(accounts.code_page, 302)
 
     @routes.post("/auth/token/validate", responses={200: {"model": schemas.ValidatedAnswer}})
-    async def validate_token(request: Request, actor: Who) -> Response:
+    async def validate_token(request: Request, grant: Who) -> Response:
         """Whom a credential stands for."""
-        return ok(request, _validated(await accounts.who(actor)))
+        return ok(request, _validated(await accounts.who(grant.actor)))
 
     @routes.get("/users/me", responses={200: {"model": schemas.MeAnswer}})
-    async def show_me(request: Request, actor: Who) -> Response:
+    async def show_me(request: Request, grant: Who) -> Response:
         """The caller."""
-        user = await accounts.who(actor)
+        user = await accounts.who(grant.actor)
         more = {"id": str(user.id), "email": user.email, "avatarUrl": user.avatar_url}
         return ok(request, _validated(user) | more)
 
