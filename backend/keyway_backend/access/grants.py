@@ -1,7 +1,7 @@
 """Grants: proof that an actor may do one thing to one vault or environment, right now.
 
-Only this package can make one. The mint is an `InitVar`: it is checked and not stored, so that neither a direct call nor
-`dataclasses.replace` forges a grant from another one.
+Only this package can make one. The mint is an `InitVar`: it is checked and not stored, so that neither a direct call
+nor `dataclasses.replace` forges a grant from another one.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ from dataclasses import InitVar, dataclass
 from typing import Final
 from uuid import UUID
 
-from keyway_backend.access.actor import Actor, Origin
 from keyway_core.roles import EnvironmentType, Role, Verb
+
+from keyway_backend.access.actor import Actor, Origin
+from keyway_backend.clients.github import Repository
 
 _MINT: Final = object()
 
 
 class ForgedGrant(TypeError):
     """Somebody outside `access` tried to make a grant."""
+
+
+def _refuse_forgery(mint: object) -> None:
+    if mint is not _MINT:
+        raise ForgedGrant("grants are made by keyway_backend.access alone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +54,55 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
-class VaultGrant:
-    """The actor has `role` on the vault's repository, and with it the right that the route asked for.
+class PersonGrant:
+    """The actor's credential is good, now, for a route about the actor's own things."""
 
-    `readable` holds, per environment of the vault, whether its values (and so its key names) may be read.
+    actor: Actor
+    origin: Origin
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        _refuse_forgery(mint)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryGrant:
+    """The actor is an admin of a repository that the App reaches, whether it has a vault or not."""
+
+    actor: Actor
+    origin: Origin
+    repository: Repository
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        _refuse_forgery(mint)
+
+
+@dataclass(frozen=True, slots=True)
+class VaultGrant:
+    """The actor has `role` on the vault's repository. `environments` says, in display order, what may be done in each.
+
+    `role` is None for the creator of a vault that the App no longer reaches: that person still sees that it exists
+    (policy.yaml `app_not_installed`), and may do nothing in any environment.
     """
 
     actor: Actor
     origin: Origin
     vault: Vault
-    role: Role
+    role: Role | None
     environments: Mapping[UUID, tuple[Environment, frozenset[Verb]]]
     mint: InitVar[object]
 
     def __post_init__(self, mint: object) -> None:
-        if mint is not _MINT:
-            raise ForgedGrant("grants are made by keyway_backend.access alone")
+        _refuse_forgery(mint)
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentGrant:
     """The actor may `verb` the values of one environment.
 
-    `environment` is None when the vault has none of the name that was asked for (`asked_name`), and the actor would have been
-    allowed to touch one of the type that the name implies (policy.yaml `environment_type.missing_environment`).
+    `environment` is None when the vault has none of the name that was asked for (`asked_name`), and the actor would
+    have been allowed to touch one of the type that the name implies (policy.yaml `environment_type.missing_environment`).
     `also_reads` says whether the actor may read there too: without it a write must not tell what was unchanged.
     """
 
@@ -85,5 +117,4 @@ class EnvironmentGrant:
     mint: InitVar[object]
 
     def __post_init__(self, mint: object) -> None:
-        if mint is not _MINT:
-            raise ForgedGrant("grants are made by keyway_backend.access alone")
+        _refuse_forgery(mint)

@@ -44,7 +44,7 @@ NO_RULES = Rules()
 def allowed_verbs(
     role: Role, github_user_id: int, kind: EnvironmentType, environment_id: UUID | None, rules: Rules
 ) -> frozenset[Verb]:
-    """The effective permission; the first line that says something wins. Without a role from GitHub it is never asked."""
+    """The effective permission; the first line that says something wins. Never asked without a role from GitHub."""
     if rules is not NO_RULES:
         override = _most_specific(rules.overrides, role, github_user_id, environment_id)
         if override is not None:

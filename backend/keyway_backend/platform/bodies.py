@@ -1,4 +1,4 @@
-"""Reading a request's body: once, bounded, and refused with a sentence that says what is wrong and never what was sent."""
+"""Reading a request's body: once, bounded, refused with a sentence that says what is wrong and not what was sent."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@
     ├── TooLarge              413 payload-too-large
     ├── UnsupportedMediaType  415 unsupported-media-type
     ├── TooManyRequests       429 rate-limited
-    ├── IntegrityFailed       503 integrity-error       stored data does not open, or was tampered with: alarmed, no detail
+    ├── IntegrityFailed       503 integrity-error       stored data does not open, or was tampered with: alarmed
     └── Unavailable           503 service-unavailable   crypto, database or GitHub cannot answer
 
 `detail` is for the person who reads it and says what to do; the cause goes to the log.
@@ -123,7 +123,7 @@ class Unavailable(Problem):
 
 
 class IntegrityFailed(Unavailable):
-    """Stored data does not open where it stands. One message for all causes; the alarm is in the log and the metrics."""
+    """Stored data does not open where it stands. One message for all causes; log and metrics have the alarm."""
 
     slug, title = "integrity-error", "Stored Data Failed Its Integrity Check"
 

@@ -1,9 +1,10 @@
-"""Structured logs, one JSON line each. Values, tokens, query strings and bodies have no way in: callers pass named facts."""
+"""Structured logs, one JSON line each. Values, tokens, queries and bodies have no way in: callers pass named facts."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
@@ -34,8 +35,8 @@ def logger(name: str) -> Any:
     return structlog.get_logger(logger=name)
 
 
-def _name_of_exception_only(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """An exception's text may quote what was sent (a driver's error quotes parameters): only its type and place are kept."""
+def _name_of_exception_only(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception's text may quote what was sent (a driver's quotes parameters): only its type and place are kept."""
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
         event["error"] = f"{type(error).__module__}.{type(error).__qualname__}"

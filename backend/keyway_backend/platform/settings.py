@@ -170,10 +170,8 @@ def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, st
 def refusals(settings: Settings) -> list[str]:
     """What makes a well-formed configuration unsafe (assurance.md O-08)."""
     problems = _weak_secrets(settings) + _unsafe_database(settings)
-    problems += [
-        f"{path.upper()}: no such file" for path in ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
-        if not getattr(settings, path).is_file()
-    ]  # fmt: skip
+    files = ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
+    problems += [f"{path.upper()}: no such file" for path in files if not getattr(settings, path).is_file()]
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
     if settings.ops_host in {"0.0.0.0", "::"} and settings.ops_port == settings.port:  # noqa: S104

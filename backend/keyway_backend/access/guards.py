@@ -1,0 +1,138 @@
+"""The guards of routes: FastAPI dependencies, each of which returns the grant that the handler passes on.
+
+    PersonGuard(scope)   PersonGrant        the caller's own things; scope None admits every credential
+    SecretsGuard(verb)   EnvironmentGrant   repository and environment from the query (pull, view)
+    PushGuard()          EnvironmentGrant   from the body alone; the query is not read
+    NewVaultGuard()      RepositoryGrant    repository from the body, admin there
+    VaultGuard(scope)    VaultGrant         repository from the path, any role
+
+The `Access` that decides is at `request.app.state.access`; only the composition root puts it there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keyway_core.names import is_repository
+from keyway_core.roles import Verb
+from starlette.requests import Request
+
+from keyway_backend.access import refusals
+from keyway_backend.access.actor import Scope
+from keyway_backend.access.decide import Access, EnvironmentName
+from keyway_backend.access.grants import EnvironmentGrant, PersonGrant, RepositoryGrant, VaultGrant
+from keyway_backend.access.routing import Guard
+from keyway_backend.platform.bodies import json_body
+from keyway_backend.platform.errors import FieldError, ValidationFailed
+
+_MAX_ENVIRONMENT = 50
+
+
+class PersonGuard(Guard):
+    """Any valid credential with the scope."""
+
+    def __init__(self, scope: Scope | None) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> PersonGrant:
+        return await _access(request).person(request, self.scope)
+
+
+class SecretsGuard(Guard):
+    """The environment that `?repo=` and `?environment=` name. With `needs_key`, `?key=` must be there as well."""
+
+    def __init__(self, verb: Verb, *, needs_key: bool = False) -> None:
+        self.verb = verb
+        self.needs_key = needs_key
+
+    async def __call__(self, request: Request) -> EnvironmentGrant:
+        access = _access(request)
+        actor = await access.actor(request, Scope.READ if self.verb is Verb.READ else Scope.WRITE)
+        query = request.query_params
+        names = {"repo": query.getlist("repo"), "environment": query.getlist("environment")}
+        if self.needs_key:
+            names["key"] = query.getlist("key")
+        faults = [
+            FieldError(name, "Give this parameter exactly once.") for name, given in names.items() if len(given) != 1
+        ]
+        asked = None if faults else _environment(names["repo"][0], names["environment"][0], "repo", faults)
+        if asked is None:
+            await access.live(actor)
+            raise ValidationFailed("Invalid request data", errors=faults)
+        return await access.environment(actor, access.origin(request), asked, self.verb)
+
+
+class PushGuard(Guard):
+    """The environment that `repoFullName` and `environment` of the body name, for writing."""
+
+    async def __call__(self, request: Request) -> EnvironmentGrant:
+        sent = await json_body(request)
+        access = _access(request)
+        actor = await access.actor(request, Scope.WRITE)
+        faults: list[FieldError] = []
+        asked = _environment(sent.get("repoFullName"), sent.get("environment"), "repoFullName", faults)
+        if asked is None:
+            await access.live(actor)
+            raise ValidationFailed("Invalid request data", errors=faults)
+        return await access.environment(actor, access.origin(request), asked, Verb.WRITE)
+
+
+class NewVaultGuard(Guard):
+    """An admin of the repository that `repoFullName` of the body names."""
+
+    async def __call__(self, request: Request) -> RepositoryGrant:
+        sent = await json_body(request)
+        access = _access(request)
+        grant = await access.person(request, Scope.WRITE)
+        owner, name = repository_named(sent.get("repoFullName"), "repoFullName")
+        return await access.new_vault(grant, owner, name)
+
+
+class VaultGuard(Guard):
+    """Any role on the repository that the path names."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> VaultGrant:
+        access = _access(request)
+        actor = await access.actor(request, self.scope)
+        owner, name = request.path_params["owner"], request.path_params["repo"]
+        if not is_repository(f"{owner}/{name}"):
+            await access.live(actor)
+            raise refusals.no_vault_in_path()
+        return await access.vault(actor, access.origin(request), owner, name)
+
+
+def repository_named(text: Any, field: str) -> tuple[str, str]:
+    """Owner and name. Raises ValidationFailed."""
+    if not isinstance(text, str) or not is_repository(text):
+        raise ValidationFailed("Invalid request data", errors=[_not_a_repository(field)])
+    owner, _, name = text.partition("/")
+    return owner, name
+
+
+def _environment(repository: Any, environment: Any, field: str, faults: list[FieldError]) -> EnvironmentName | None:
+    """The environment that a request names, or None and what is wrong with the names."""
+    if not isinstance(repository, str) or not is_repository(repository):
+        faults.append(_not_a_repository(field))
+    if not isinstance(environment, str) or not _is_environment(environment):
+        faults.append(FieldError("environment", f"Name an environment, in 1 to {_MAX_ENVIRONMENT} characters."))
+    if faults:
+        return None
+    owner, _, name = repository.partition("/")
+    return EnvironmentName(owner, name, environment)
+
+
+def _is_environment(text: str) -> bool:
+    """Whether an environment could be asked for by this text. What may be created is another, stricter question."""
+    return 0 < len(text) <= _MAX_ENVIRONMENT and text.isprintable()
+
+
+def _not_a_repository(field: str) -> FieldError:
+    return FieldError(field, "Name a repository as owner/name.")
+
+
+def _access(request: Request) -> Access:
+    access: Access = request.app.state.access
+    return access

@@ -1,0 +1,53 @@
+"""The sentences of a refusal. Foreign and missing share one, byte for byte (policy.yaml `foreign_or_missing`)."""
+
+from __future__ import annotations
+
+from keyway_core.roles import Role, Verb
+
+from keyway_backend.access.roles import Misconfigured, Unknown
+from keyway_backend.platform.errors import Forbidden, NotFound, Problem, Unavailable
+
+
+def no_vault_in_path() -> NotFound:
+    """On /v1/vaults: foreign or missing."""
+    return NotFound("Vault not found")
+
+
+def no_vault_in_secrets() -> Forbidden:
+    """On /v1/secrets: foreign or missing."""
+    return Forbidden("You do not have access to this repository, or it has no vault.")
+
+
+def not_installed(full_name: str, install_url: str) -> Forbidden:
+    """The dashboard reads repository and link out of this sentence (contract.md 1.3)."""
+    return Forbidden(f"GitHub App not installed for {full_name} . Please install the Keyway GitHub App: {install_url}")
+
+
+def no_repository(full_name: str, install_url: str) -> Forbidden:
+    """At vault creation: not installed, foreign and missing."""
+    return Forbidden(
+        f"GitHub App not installed for {full_name} , or you have no access to it. "
+        f"Please install the Keyway GitHub App: {install_url}"
+    )
+
+
+def not_admin() -> Forbidden:
+    """At vault creation, to those who can see the repository."""
+    return Forbidden("Only repository admins can perform this action")
+
+
+def verb_denied(role: Role, verb: Verb, environment: str) -> Forbidden:
+    """The right is too low."""
+    return Forbidden(f"Your role ({role}) may not {verb} the environment {environment}.")
+
+
+def undecided(answer: Misconfigured | Unknown) -> Problem:
+    """GitHub did not say who may, so nobody may, and nobody is refused for it."""
+    match answer:
+        case Misconfigured(permission):
+            return Forbidden(f"The GitHub App lacks a permission that Keyway needs: {permission}. Tell its owner.")
+        case Unknown(seconds):
+            return Unavailable(
+                "GitHub cannot say right now who has access. Nothing was changed; try again.",
+                retry_after_seconds=seconds,
+            )

@@ -1,0 +1,182 @@
+"""The statements that access is decided from. A pull costs one: credential, vault, environment, role and rules at once.
+
+Rows are returned as they lie there; `records` judges which of them this backend wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, LiteralString
+
+from psycopg.rows import DictRow
+
+from keyway_backend.access.actor import Actor, CredentialKind
+from keyway_backend.clients.github import Repository
+from keyway_backend.db.engine import Connection, one, rows, run
+
+_CREDENTIAL: Final[LiteralString] = """
+    SELECT now() AS asked_at, u.login,
+        s.id IS NOT NULL AND s.revoked_at IS NULL AND s.expires_at > now() AS session_live"""
+_VAULT: Final[LiteralString] = """,
+        v.id AS vault_id, v.github_repo_id, v.github_owner_id, v.owner_login, v.repo_name, v.private,
+        v.created_by_github_user_id,
+        e.id AS environment_id, e.name AS environment_name, e.type AS environment_type, e.type_mac,
+        r.role AS cached_role, r.installation_id, r.asked_at AS role_asked_at, r.expires_at AS role_expires_at,
+        r.mac AS role_mac,
+        r.expires_at > now() AND NOT EXISTS (
+            SELECT FROM access_generations AS g
+            WHERE (g.kind, g.github_id) IN (('repository', v.github_repo_id), ('user', r.github_user_id))
+                AND g.raised_at >= r.asked_at) AS role_fresh,
+        o.default_permissions, o.mac AS defaults_mac, p.overrides"""
+_FROM: Final[LiteralString] = """
+    FROM (SELECT %(github_user_id)s::bigint AS github_user_id) AS person
+    LEFT JOIN sessions AS s ON s.id = %(session_id)s::uuid AND s.user_id = %(user_id)s
+    LEFT JOIN users AS u ON u.id = %(user_id)s"""
+_RULES: Final[LiteralString] = """
+    LEFT JOIN role_cache AS r
+        ON r.github_user_id = person.github_user_id AND r.github_repo_id = v.github_repo_id
+    LEFT JOIN organizations AS o ON o.github_org_id = v.github_owner_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', id, 'environment_id', environment_id, 'target_type', target_type,
+            'target_github_user_id', target_github_user_id, 'target_role', target_role,
+            'can_read', can_read, 'can_write', can_write, 'mac', encode(mac, 'hex'))) AS overrides
+        FROM permission_overrides
+        WHERE vault_id = v.id AND (target_type = 'role' OR target_github_user_id = person.github_user_id)
+    ) AS p ON v.id IS NOT NULL"""
+_NAMED: Final[LiteralString] = """
+    LEFT JOIN vaults AS v ON lower(v.owner_login) = lower(%(owner)s) AND lower(v.repo_name) = lower(%(name)s)
+        AND v.deleted_at IS NULL"""
+_NUMBERED: Final[LiteralString] = """
+    LEFT JOIN vaults AS v ON v.github_repo_id = %(repository_id)s AND v.deleted_at IS NULL"""
+_EVERY: Final[LiteralString] = """
+    JOIN vaults AS v ON v.deleted_at IS NULL"""
+_ENVIRONMENTS: Final[LiteralString] = """
+    LEFT JOIN environments AS e ON e.vault_id = v.id AND e.deleted_at IS NULL"""
+_ENVIRONMENT: Final[LiteralString] = _ENVIRONMENTS + " AND e.name = %(environment)s"
+_ORDER: Final[LiteralString] = " ORDER BY v.updated_at DESC, v.id, e.display_order, e.name"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Vaults by the label that a request used. More than one after a repository's name was taken again."""
+
+    owner: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """The vault of a repository."""
+
+    repository_id: int
+
+
+_PERSON: Final[LiteralString] = _CREDENTIAL + _FROM
+_HEAD: Final[LiteralString] = _CREDENTIAL + _VAULT + _FROM
+_ONE_ENVIRONMENT: Final[dict[type, LiteralString]] = {
+    Named: _HEAD + _NAMED + _ENVIRONMENT + _RULES,
+    Numbered: _HEAD + _NUMBERED + _ENVIRONMENT + _RULES,
+}
+_ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
+    Named: _HEAD + _NAMED + _ENVIRONMENTS + _RULES + _ORDER,
+    Numbered: _HEAD + _NUMBERED + _ENVIRONMENTS + _RULES + _ORDER,
+    type(None): _HEAD + _EVERY + _ENVIRONMENTS + _RULES + _ORDER,
+}
+
+_REMEMBER: Final[LiteralString] = """
+    INSERT INTO role_cache (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, mac)
+    SELECT %(person)s, %(repository)s, %(role)s, %(installation)s, %(asked_at)s, %(expires_at)s, %(mac)s
+    WHERE NOT EXISTS (
+        SELECT FROM access_generations
+        WHERE (kind, github_id) IN (('repository', %(repository)s), ('user', %(person)s)) AND raised_at >= %(asked_at)s)
+    ON CONFLICT (github_user_id, github_repo_id) DO UPDATE SET
+        role = excluded.role, installation_id = excluded.installation_id, asked_at = excluded.asked_at,
+        expires_at = excluded.expires_at, mac = excluded.mac
+    WHERE role_cache.asked_at <= excluded.asked_at"""
+_LAST_EVENT: Final[LiteralString] = """
+    SELECT max(raised_at) AS raised_at FROM access_generations
+    WHERE (kind, github_id) IN (('repository', %(repository)s), ('user', %(person)s))"""
+_RELABEL: Final[LiteralString] = """
+    UPDATE vaults SET
+        owner_login = %(owner)s, repo_name = %(name)s, github_owner_id = %(owner_id)s, private = %(private)s
+    WHERE github_repo_id = %(repository)s AND deleted_at IS NULL
+        AND (owner_login, repo_name, github_owner_id, private) <> (%(owner)s, %(name)s, %(owner_id)s, %(private)s)"""
+
+
+async def person(connection: Connection, actor: Actor) -> DictRow | None:
+    """Whether the session lives (false without one), the person's login, and the database's time."""
+    return await one(connection, _PERSON, **_who(actor))
+
+
+async def look_up(
+    connection: Connection, actor: Actor, where: Named | Numbered | None, environment: str | None = None
+) -> list[DictRow]:
+    """Everything that decides: a row per environment of each vault at `where` (None: all); for a `where` at least one.
+
+    With `environment` one row per vault, whether it has that environment or not.
+    """
+    values = _who(actor)
+    match where:
+        case Named(owner, name):
+            values |= {"owner": owner, "name": name}
+        case Numbered(repository_id):
+            values |= {"repository_id": repository_id}
+    if environment is None:
+        return await rows(connection, _ALL_ENVIRONMENTS[type(where)], **values)
+    return await rows(connection, _ONE_ENVIRONMENT[type(where)], **values, environment=environment)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRow:
+    """A row of the role cache. No role: GitHub refused. No installation: the App is not installed there."""
+
+    person: int
+    repository: int
+    role: str | None
+    installation: int | None
+    asked_at: datetime
+    expires_at: datetime
+
+    @property
+    def fields(self) -> tuple[int, int, str | None, int | None, datetime, datetime]:
+        """What its code covers, in this order."""
+        return self.person, self.repository, self.role, self.installation, self.asked_at, self.expires_at
+
+
+async def remember_role(connection: Connection, row: RoleRow, mac: bytes) -> None:
+    """Keeps what GitHub said, unless an event came after it was asked, or a later answer is there already."""
+    await run(connection, _REMEMBER, **asdict(row), mac=mac)
+
+
+async def last_event(connection: Connection, *, person: int, repository: int) -> datetime | None:
+    """When GitHub last told of a removal that concerns the person or the repository."""
+    row = await one(connection, _LAST_EVENT, person=person, repository=repository)
+    return row["raised_at"] if row is not None else None
+
+
+async def relabel(connection: Connection, repository: Repository) -> None:
+    """Brings the labels of a repository's vault up to date."""
+    await run(
+        connection,
+        _RELABEL,
+        repository=repository.id,
+        owner_id=repository.owner.id,
+        owner=repository.owner.login,
+        name=repository.name,
+        private=repository.private,
+    )
+
+
+async def database_time(connection: Connection) -> datetime:
+    """The clock that generations and role answers are compared by."""
+    row = await one(connection, "SELECT clock_timestamp() AS at")
+    assert row is not None  # noqa: S101 - a SELECT without FROM has a row
+    moment: datetime = row["at"]
+    return moment
+
+
+def _who(actor: Actor) -> dict[str, Any]:
+    session = actor.credential_id if actor.credential_kind is CredentialKind.SESSION else None
+    return {"github_user_id": actor.github_user_id, "user_id": actor.user_id, "session_id": session}
