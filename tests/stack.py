@@ -1,0 +1,76 @@
+"""What tests of the whole system share: an installation in a folder of its own, people signed in, vaults made."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from keyway_standalone.processes import Stack
+
+_SIGN_IN_SECONDS: Final = 30.0
+# All of 127/8 is this machine on Linux: with an address per client no test eats another's share of a limit.
+_ADDRESSES: Final = itertools.count(os.getpid() % 60_000 * 256)
+
+
+@contextmanager
+def state_folder() -> Iterator[Path]:
+    """A folder that the users of our processes can reach, removed in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="keyway-test-"))
+    folder.chmod(0o711)
+    try:
+        yield folder / "state"
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def running_stack(**options: Any) -> Iterator[Stack]:
+    """A started Stack with these options, stopped in the end."""
+    with state_folder() as folder, Stack(folder, **options) as stack:
+        yield stack
+
+
+def http(stack: Stack, token: str | None = None) -> httpx.Client:
+    """A client of the API, from a loopback address of its own, with a session or without."""
+    number = next(_ADDRESSES)
+    address = f"127.{1 + number // 65_025 % 250}.{1 + number // 255 % 255}.{1 + number % 254}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    transport = httpx.HTTPTransport(local_address=address)
+    return httpx.Client(base_url=stack.api_url, headers=headers, transport=transport, timeout=30)
+
+
+def sign_in(stack: Stack, login: str) -> str:
+    """A session of a person, by the real device flow; the person consents on the stand-in."""
+    with http(stack) as client:
+        started = client.post("/v1/auth/device/start", json={}).raise_for_status().json()
+        stack.control.approve_device(started["userCode"], login)
+        deadline = time.monotonic() + _SIGN_IN_SECONDS
+        while time.monotonic() < deadline:
+            polled = client.post("/v1/auth/device/poll", json={"deviceCode": started["deviceCode"]})
+            body = polled.raise_for_status().json()
+            if body["status"] == "approved":
+                return str(body["keywayToken"])
+            time.sleep(0.2)
+    raise AssertionError(f"sign-in ended as {body['status']}")
+
+
+def vault_for(stack: Stack, token: str, full_name: str) -> None:
+    """A vault for a repository, unless there is one."""
+    with http(stack, token) as client:
+        answer = client.post("/v1/vaults", json={"repoFullName": full_name})
+    assert answer.status_code in {201, 409}, answer.text
+
+
+def push(stack: Stack, token: str, full_name: str, environment: str, values: dict[str, str]) -> httpx.Response:
+    """A push of these values, as the public command line sends it."""
+    body = {"repoFullName": full_name, "environment": environment, "secrets": values}
+    with http(stack, token) as client:
+        return client.post("/v1/secrets/push", json=body)
