@@ -1,0 +1,1 @@
+"""What the CLI asks about a repository at GitHub before it has a vault."""

@@ -1,0 +1,1 @@
+"""Vaults: made for a repository, listed for whoever has a role on it."""

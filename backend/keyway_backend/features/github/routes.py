@@ -1,0 +1,52 @@
+"""Questions about a repository at GitHub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from keyway_backend.access.actor import Scope
+from keyway_backend.access.grants import PersonGrant
+from keyway_backend.access.guards import PersonGuard, repository_named
+from keyway_backend.access.routing import GuardedRoute
+from keyway_backend.features.github import schemas
+from keyway_backend.features.github.service import Repositories
+from keyway_backend.platform.bodies import json_body
+from keyway_backend.platform.errors import FieldError, ValidationFailed
+from keyway_backend.platform.http import ok
+
+Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
+
+_BODY = {
+    "requestBody": {"content": {"application/json": {"schema": schemas.CheckInstallationBody.model_json_schema()}}}
+}
+
+
+def router(repositories: Repositories) -> APIRouter:
+    """The routes about repositories."""
+    routes = APIRouter(prefix="/v1/github", route_class=GuardedRoute, tags=["github"])
+
+    @routes.post("/check-installation", responses={200: {"model": schemas.InstallationAnswer}}, openapi_extra=_BODY)
+    async def check_installation(request: Request, grant: Reader) -> Response:
+        """Whether the App is installed for a repository."""
+        sent = await json_body(request)
+        owner, name = _named(sent.get("repoOwner"), sent.get("repoName"))
+        return ok(request, await repositories.installation(grant, owner, name))
+
+    @routes.get("/repo-ids", responses={200: {"model": schemas.NumbersAnswer}})
+    async def show_repository_ids(request: Request, grant: Reader, repo: Annotated[str, Query()]) -> Response:
+        """The numbers of a repository and its owner."""
+        owner, name = repository_named(repo, "repo")
+        return ok(request, await repositories.numbers(grant, owner, name))
+
+    return routes
+
+
+def _named(owner: object, name: object) -> tuple[str, str]:
+    """Both as one repository. Raises ValidationFailed naming the field that is wrong."""
+    for field, given in (("repoOwner", owner), ("repoName", name)):
+        if not isinstance(given, str) or not given or "/" in given:
+            raise ValidationFailed("Invalid request data", errors=[FieldError(field, "Give a name, without a slash.")])
+    return repository_named(f"{owner}/{name}", "repoName")

@@ -1,0 +1,97 @@
+"""Shapes of the wire (contract.md 4.4), named as the public clients read them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Meta(BaseModel):
+    """Beside every answer."""
+
+    requestId: str  # noqa: N815
+
+
+class Pagination(BaseModel):
+    """Where in a list an answer stands."""
+
+    total: int
+    limit: int
+    offset: int
+    hasMore: bool  # noqa: N815
+
+
+class PageMeta(Meta):
+    """Beside a page of a list."""
+
+    pagination: Pagination
+
+
+class NewVaultBody(BaseModel):
+    """The repository that gets a vault."""
+
+    repoFullName: str  # noqa: N815
+
+
+class NewVault(BaseModel):
+    """The vault that was made."""
+
+    vaultId: str  # noqa: N815
+    repoFullName: str  # noqa: N815
+    message: str
+
+
+class EnvironmentDetail(BaseModel):
+    """An environment of a vault."""
+
+    name: str
+    type: Literal["development", "standard", "protected"]
+    displayOrder: int  # noqa: N815
+
+
+class VaultItem(BaseModel):
+    """A vault in a list."""
+
+    id: str
+    repoOwner: str  # noqa: N815
+    repoName: str  # noqa: N815
+    repoAvatar: str  # noqa: N815
+    secretCount: int  # noqa: N815
+    environments: list[str]
+    environmentDetails: list[EnvironmentDetail]  # noqa: N815
+    permission: Literal["read", "triage", "write", "maintain", "admin"] | None
+    warning: Literal["repo_inaccessible"] | None = None
+    isPrivate: bool  # noqa: N815
+    isReadOnly: bool  # noqa: N815
+    readonlyReason: Literal["plan_limit_exceeded", "org_free_plan"] | None  # noqa: N815
+    syncs: list[dict[str, str | None]]
+    updatedAt: str  # noqa: N815
+
+
+class VaultDetail(VaultItem):
+    """A vault by itself."""
+
+    repoFullName: str  # noqa: N815
+    createdAt: str  # noqa: N815
+
+
+class NewVaultAnswer(BaseModel):
+    """Envelope."""
+
+    data: NewVault
+    meta: Meta
+
+
+class VaultAnswer(BaseModel):
+    """Envelope."""
+
+    data: VaultDetail
+    meta: Meta
+
+
+class VaultListAnswer(BaseModel):
+    """Envelope."""
+
+    data: list[VaultItem]
+    meta: PageMeta
