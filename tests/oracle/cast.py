@@ -11,7 +11,6 @@ from .wire import Header
 NEW_VAULT: Final = ("development", "staging", "production")
 # No vault has these two; their names imply a standard and a protected environment.
 ABSENT: Final = ("qa", "prod")
-FULL_NAME_LENGTH: Final = 34
 
 
 @dataclass(frozen=True)
@@ -75,12 +74,3 @@ class World:
     def place(self, label: str) -> Place:
         """The one of that label."""
         return next(one for one in self.places if one.label == label)
-
-
-def padded(owner: str, stem: str) -> str:
-    """A repository name under `owner` that makes owner/name as long as every other, so that two answers which differ
-    only in the name that was asked for have the same Content-Length."""
-    missing = FULL_NAME_LENGTH - len(owner) - 1 - len(stem)
-    if missing < 0:
-        raise ValueError(f"{owner}/{stem} is longer than {FULL_NAME_LENGTH}")
-    return f"{owner}/{stem}{'x' * missing}"

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from . import canaries
+from hunt import Hunt
+
 from .cast import ABSENT, NEW_VAULT, Deposit, Place, Principal, World
 from .policy import Ask, Policy, Target
 from .wire import Answer, Call
@@ -49,9 +50,13 @@ class Cell:
         """own, foreign or missing; nothing where no object is named."""
         if self.place is None:
             return "-"
-        if self.principal.roles.get(self.place.label):
+        if self.principal.roles.get(self.place.label) and (self.place.installed or self._created):
             return "own"
         return "missing" if "missing" in self.place.label else "foreign"
+
+    @property
+    def _created(self) -> bool:
+        return self.place is not None and self.place.label in self.principal.created
 
     def __str__(self) -> str:
         where = " ".join(part for part in (self.place.label if self.place else "", self.environment) if part)
@@ -142,12 +147,27 @@ def _place_call(route: tuple[str, str], place: Place, principal: Principal) -> C
     return Call("GET", f"/v1/vaults/{place.full_name}", principal.headers)
 
 
+@dataclass(frozen=True)
+class _Hidden:
+    place: Place
+    environment: str
+    text: str
+    is_key: bool
+
+
 class Judge:
     """Compares answers with the policy. Each method lists what is wrong; an empty list is a pass."""
 
     def __init__(self, policy: Policy, world: World) -> None:
         self.policy = policy
         self.world = world
+        self._needles = {
+            f"{kind} of {place.label} {environment}": _Hidden(place, environment, text, is_key=kind == "key")
+            for place in world.places
+            for environment, deposit in place.deposits.items()
+            for kind, text in (("key", deposit.key), ("value", deposit.value))
+        }
+        self._hunt = Hunt({name: hidden.text for name, hidden in self._needles.items()}, {})
 
     def statuses(self, played: Iterable[Played]) -> list[str]:
         """Answers with another status than the policy's."""
@@ -160,26 +180,27 @@ class Judge:
 
     def leaks(self, played: Iterable[Played]) -> list[str]:
         """Answers that hold a key, a value or an id of a place, and went to somebody who may not see it there."""
-        return [leak for one in played for leak in self._leaks_of(one)]
+        return [f"{one.cell}: {what}" for one in played for what in self._leaks_of(one)]
 
     def _leaks_of(self, one: Played) -> Iterator[str]:
+        raw = one.answer.raw
+        for find in self._hunt.search("answer", raw):
+            hidden = self._needles[find.needle]
+            if not self._may_see(one.cell, hidden):
+                yield find.needle
         for place in self.world.places:
-            hidden = dict(self._hidden(one.cell, place))
-            for canary, form in canaries.hits(one.answer.raw, hidden):
-                yield f"{one.cell}: {hidden[canary]} of {place.label} ({form})"
+            if not (one.cell.principal.good and one.cell.principal.roles.get(place.label)):
+                yield from (f"id of {place.label}" for mark in place.marks if mark.encode() in raw)
 
-    def _hidden(self, cell: Cell, place: Place) -> Iterator[tuple[str, str]]:
-        """(string, what it is) for all of a place that this answer must not hold."""
-        role = cell.principal.roles.get(place.label) if cell.principal.good else None
-        if role is None:
-            yield from ((mark, "an id") for mark in place.marks)
-        for environment, deposit in place.deposits.items():
-            readable = self.policy.may(role, environment, "env:read")
-            asked = cell.place is place and cell.environment == environment
-            if not (readable and asked and (cell.ask.method, cell.ask.path) in (PULL, VIEW)):
-                yield deposit.value, f"a value of {environment}"
-            if not (readable or (asked and deposit.key in cell.call.path)):
-                yield deposit.key, f"a key of {environment}"
+    def _may_see(self, cell: Cell, hidden: _Hidden) -> bool:
+        if not hidden.place.installed:
+            return False
+        role = cell.principal.roles.get(hidden.place.label) if cell.principal.good else None
+        readable = self.policy.may(role, hidden.environment, "env:read")
+        asked = cell.place is hidden.place and cell.environment == hidden.environment
+        if hidden.is_key:
+            return readable or (asked and hidden.text in cell.call.path)
+        return readable and asked and (cell.ask.method, cell.ask.path) in (PULL, VIEW)
 
     def veils(self, played: Iterable[Played]) -> list[str]:
         """Answers that are 200 for everybody and must tell strangers nothing, yet those with a role something."""
@@ -199,7 +220,7 @@ class Judge:
         groups: dict[tuple[str, ...], list[Played]] = {}
         for one in played:
             cell = one.cell
-            if cell.place and cell.relation != "own" and cell.principal.good and not cell.principal.created:
+            if cell.place and cell.relation != "own" and cell.principal.good:
                 key = (cell.principal.name, cell.ask.method, cell.ask.path, cell.environment or "")
                 groups.setdefault(key, []).append(one)
         return [line for group in groups.values() for line in _unlike(group)]

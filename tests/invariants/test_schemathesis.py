@@ -1,0 +1,166 @@
+"""Generated requests against the running server: no failure of ours, no answer that the OpenAPI does not promise."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from keyway_standalone.processes import Stack
+from oracle import stage, wire
+from requests.adapters import HTTPAdapter
+from schemathesis import Case, GenerationMode
+from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
+from schemathesis.schemas import APIOperation
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from stack import sign_in
+
+CHECKS: list[CheckFunction] = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# What refuses every request alike would prove nothing: the share of these answers is looked at.
+NOT_DECIDED = {429, 503}
+CASES, MANY_CASES = 1_000, 20_000
+SESSIONS = 6
+
+
+class FromAddress(HTTPAdapter):
+    """Connects from a client address of its own."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs, source_address=(wire.address(), 0))
+
+
+@dataclass
+class Run:
+    """What generated requests met."""
+
+    base: str
+    full_name: str
+    tokens: Iterator[str]
+    seen: Counter[tuple[str, int]] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def play(self, case: Case[Any], *, signed_in: bool) -> None:
+        """Sends one generated request and checks its answer."""
+        aimed = self._aim(case)
+        headers = {"Authorization": f"Bearer {next(self.tokens)}"} if signed_in else {}
+        with requests.Session() as session:
+            session.mount("http://", FromAddress())
+            answer = case.call(self.base, session, headers, timeout=20)
+        self.seen[f"{case.method} {case.path}", answer.status_code] += 1
+        try:
+            case.validate_response(answer, checks=CHECKS)
+        except FailureGroup as group:
+            self.failures.append(f"{case.method} {case.path} aimed={aimed}: {group}")
+
+    def _aim(self, case: Case[Any]) -> bool:
+        """Half of the cases name a vault that is there, so that they get past the door."""
+        aimed = sum(self.seen.values()) % 2 == 0
+        if aimed and isinstance(case.body, dict) and "repoFullName" in case.body:
+            case.body["repoFullName"] = self.full_name
+        if aimed and "repo" in (case.query or {}):
+            case.query["repo"] = self.full_name
+        if aimed and {"owner", "repo"} <= set(case.path_parameters or {}):
+            case.path_parameters["owner"], case.path_parameters["repo"] = self.full_name.split("/")
+        return aimed
+
+
+def operations(ops_url: str) -> list[APIOperation[Any, Any, Any, Any]]:
+    """Every operation of the OpenAPI that the ops port serves."""
+    schema = schemathesis.openapi.from_url(f"{ops_url}/openapi.json")
+    return [one.ok() for one in schema.get_all_operations() if isinstance(one, Ok)]
+
+
+def generate(run: Run, operation: APIOperation[Any, Any, Any, Any], count: int) -> None:
+    """Plays `count` requests for one operation: valid and invalid ones, signed in and not, a quarter each."""
+    for mode, signed_in in itertools.product((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), (True, False)):
+        # A session that signs out ends; whoever plays this route does it without one.
+        as_admin = signed_in and not operation.path.endswith("/logout")
+
+        @settings(max_examples=max(1, count // 4), derandomize=True, database=None, deadline=None,
+                  suppress_health_check=list(HealthCheck))  # fmt: skip
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def play(case: Case[Any], *, as_admin: bool = as_admin) -> None:
+            run.play(case, signed_in=as_admin)
+
+        try:
+            play()
+        except Unsatisfiable:  # nothing of this operation can be made invalid
+            continue
+
+
+@pytest.fixture(scope="module")
+def run(stack: Stack) -> Run:
+    """The server, and an administrator with several sessions, so that the limit per credential stays what it is."""
+    home = stage.home(stack, "fuzz")
+    tokens = [sign_in(stack, home.admin) for _ in range(SESSIONS)]
+    return Run(stack.api_url, home.full_name, itertools.cycle(tokens))
+
+
+def _hunt(run: Run, stack: Stack, cases: int) -> None:
+    found = operations(stack.ops_url)
+    while sum(run.seen.values()) < cases:
+        for operation in found:
+            generate(run, operation, max(4, cases // len(found)))
+    total = sum(run.seen.values())
+    undecided = {key: count for key, count in run.seen.items() if key[1] in NOT_DECIDED}
+    print(f"\n{total} generated requests over {len(found)} operations: {dict(sorted(run.seen.items()))}")
+    assert not run.failures, "\n\n".join(run.failures[:5]) + f"\n\n{len(run.failures)} in all"
+    assert not undecided
+    assert any(status < 400 for (_, status) in run.seen)
+    assert total >= cases
+
+
+class TestGeneratedRequests:
+    def test_break_nothing(self, run: Run, stack: Stack) -> None:
+        """A thousand requests, as administrator and as nobody: no 5xx, no undocumented status, no schema violated."""
+        _hunt(run, stack, CASES)
+
+    @pytest.mark.prove
+    def test_break_nothing_in_the_long_run(self, run: Run, stack: Stack) -> None:
+        """The same with twenty thousand."""
+        _hunt(run, stack, MANY_CASES)
+
+
+class TestTheHunt:
+    """Positive controls: what the checks are meant to see, they see."""
+
+    @pytest.mark.parametrize("status", [500, 503, 418])
+    def test_sees_a_status_that_is_not_promised(self, stack: Stack, status: int) -> None:
+        """A server error, or a status outside of the OpenAPI, fails the check."""
+        with pytest.raises(FailureGroup):
+            _validate(stack, status, b'{"data": {}}')
+
+    def test_sees_a_body_of_the_wrong_shape(self, stack: Stack) -> None:
+        """A 200 whose body is not what the OpenAPI says fails the check."""
+        with pytest.raises(FailureGroup):
+            _validate(stack, 200, b'{"unexpected": 1}')
+
+
+def _validate(stack: Stack, status: int, body: bytes) -> None:
+    """Judges an answer that the server never gave to GET /v1/users/me."""
+    operation = next(one for one in operations(stack.ops_url) if one.path == "/v1/users/me")
+    answer = requests.Response()
+    answer.status_code, answer._content = status, body
+    answer.headers["Content-Type"] = "application/json; charset=utf-8"
+    answer.request = requests.Request("GET", f"{stack.api_url}/v1/users/me").prepare()
+    operation.Case().validate_response(answer, checks=CHECKS)
