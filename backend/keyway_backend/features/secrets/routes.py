@@ -35,7 +35,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _OFFSET_MAX: Final = 2_147_483_647
 
 
-def _service(request: Request) -> SecretsService:
+async def _service(request: Request) -> SecretsService:
     service: SecretsService = request.app.state.secrets
     return service
 
