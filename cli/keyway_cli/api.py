@@ -207,7 +207,10 @@ def _refusal(reply: Reply, problem: Json) -> KeywayError:
     words = _words(reply.status, problem)
     match reply.status:
         case 401:
-            return NotSignedIn(f"the server does not accept this sign-in: {words}")
+            return NotSignedIn(
+                f"the server does not accept this sign-in: {words}",
+                "keyway login, or a new KEYWAY_TOKEN; nothing was deleted",
+            )
         case 403:
             return NoAccess(words)
         case 404:

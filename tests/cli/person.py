@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -114,6 +116,11 @@ class Dialogue:
         os.write(self._master, text.encode())
         return self
 
+    def interrupt(self) -> Dialogue:
+        """What Ctrl-C does."""
+        self._process.send_signal(signal.SIGINT)
+        return self
+
     def end(self) -> Done:
         """Waits for the command to end."""
         while self._read():
@@ -123,6 +130,9 @@ class Dialogue:
         return Done(code, self.seen, self.seen)
 
     def _read(self) -> bool:
+        if not select.select([self._master], [], [], 20)[0]:
+            self._process.kill()
+            raise TimeoutError(f"silent after {self.seen!r}")
         try:
             data = os.read(self._master, 65_536)
         except OSError:  # the other side of a pseudo terminal was closed
