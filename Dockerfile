@@ -1,29 +1,38 @@
 # Every image of Keyway, one target each: crypto, backend, dashboard, db, caddy. docker-compose.yml builds them.
 # Configuration comes at run time only, so one image serves every instance.
 
-FROM python:3.13-slim AS python
+ARG PYTHON=3.13
+
+FROM python:${PYTHON}-slim AS python
 ENV PATH=/opt/keyway/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PYTHONNOUSERSITE=1
 
 FROM python AS build
-# The environment itself holds no pip; the base image's pip fills it, and stays behind in this stage.
+# The environment itself holds no pip: the base image's pip fills it and stays behind in this stage. Our own packages are
+# plain Python and are copied. Everything is compiled here, because containers are read-only.
 RUN python -m venv --without-pip /opt/keyway
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
-COPY deploy/install /usr/local/bin/keyway-install
+WORKDIR /src
 
 FROM build AS build-crypto
-COPY requirements/crypto.txt /tmp/requirements.txt
-COPY protos core crypto /src/
-RUN keyway-install keyway_protos keyway_core keyway_crypto
+ARG PYTHON
+COPY requirements/crypto.txt .
+RUN pip --python /opt/keyway/bin/python install --require-hashes --only-binary :all: -r crypto.txt
+COPY protos core crypto /opt/keyway/lib/python${PYTHON}/site-packages/
+RUN PYTHONDONTWRITEBYTECODE= python -m compileall -q /opt/keyway/lib
 
 FROM build AS build-backend
-COPY requirements/backend.txt /tmp/requirements.txt
-COPY protos core backend /src/
-RUN keyway-install keyway_protos keyway_core keyway_backend
+ARG PYTHON
+COPY requirements/backend.txt .
+RUN pip --python /opt/keyway/bin/python install --require-hashes --only-binary :all: -r backend.txt
+COPY protos core backend /opt/keyway/lib/python${PYTHON}/site-packages/
+RUN PYTHONDONTWRITEBYTECODE= python -m compileall -q /opt/keyway/lib
 
 FROM build AS build-dashboard
-COPY requirements/dashboard.txt /tmp/requirements.txt
-COPY dashboard /src/
-RUN keyway-install keyway_dashboard
+ARG PYTHON
+COPY requirements/dashboard.txt .
+RUN pip --python /opt/keyway/bin/python install --require-hashes --only-binary :all: -r dashboard.txt
+COPY dashboard /opt/keyway/lib/python${PYTHON}/site-packages/
+RUN PYTHONDONTWRITEBYTECODE= python -m compileall -q /opt/keyway/lib
 
 FROM python AS runtime
 # What only a builder needs does not reach a running container.
