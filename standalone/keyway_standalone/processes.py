@@ -54,7 +54,7 @@ class Stack:
         self.ports = self.instance.ports
         self.new_key = False
         self.real_github = dict(real_github or {})
-        self._control_token = secrets.token_urlsafe(24) if test_controls else None
+        self._control_token = secrets.token_hex(24) if test_controls else None
         self._wanted = self._names(only, with_dashboard=with_dashboard)
         self.postgres = Postgres(
             self.folder.postgres,
