@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from keyway_core.legacy_env import legacy_line
 from keyway_core.limits import PULL_MAX
+from keyway_core.names import is_key
 from keyway_core.roles import Verb
 
 from keyway_backend.access.grants import EnvironmentGrant
@@ -27,80 +28,69 @@ from keyway_backend.features.secrets.service import (
 from keyway_backend.platform.bodies import json_body
 from keyway_backend.platform.http import ok
 
-router = APIRouter(prefix="/v1/secrets", route_class=GuardedRoute, tags=["secrets"])
-
 _REVISION: Final = re.compile(r'"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?:\.(json|env))?"')
 _IDEMPOTENCY_KEY: Final = re.compile(r"[!-~]{1,255}")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}")
 _OFFSET_MAX: Final = 2_147_483_647
 
 
-async def _service(request: Request) -> SecretsService:
-    service: SecretsService = request.app.state.secrets
-    return service
-
-
-Service = Annotated[SecretsService, Depends(_service)]
 Reader = Annotated[EnvironmentGrant, Depends(SecretsGuard(Verb.READ))]
+KeyReader = Annotated[EnvironmentGrant, Depends(SecretsGuard(Verb.READ, needs_key=True))]
 Writer = Annotated[EnvironmentGrant, Depends(PushGuard())]
 
 
-@router.post(
-    "/push",
-    response_model=schemas.PushAnswer,
-    responses=schemas.PROBLEMS | schemas.PUSH_PROBLEMS,
-    openapi_extra=schemas.PUSH_OPENAPI,
-)
-async def push(request: Request, grant: Writer, service: Service) -> Response:
-    """Makes one revision of an environment, or none when nothing changes. All or nothing."""
-    body = await json_body(request)
-    conditions = await _preconditions(request)
+def router(secrets: SecretsService) -> APIRouter:
+    """The routes of values."""
+    routes = APIRouter(prefix="/v1/secrets", route_class=GuardedRoute, tags=["secrets"])
+
+    @routes.post("/push", responses=schemas.PUSH_ANSWERS, openapi_extra=schemas.PUSH_OPENAPI)
+    async def push_secrets(request: Request, grant: Writer) -> Response:
+        """Makes one revision of an environment, or none when nothing changes. All or nothing."""
+        wanted = _read(await json_body(request))
+        conditions = await _preconditions(request)
+        return ok(request, _pushed(await secrets.push(grant, wanted, conditions)))
+
+    @routes.get("/pull", responses=schemas.PULL_ANSWERS, openapi_extra=schemas.PULL_OPENAPI)
+    async def pull_secrets(request: Request, grant: Reader) -> Response:
+        """All values of an environment: as `.env` text, or as JSON for those who ask for it."""
+        part = _slice(request.query_params)
+        form = "json" if schemas.SECRETS_JSON in request.headers.get("accept", "") else "env"
+        known = _known(request, form) if part is None else frozenset()
+        result = await secrets.pull(grant, known=known, part=part)
+        headers = {"Vary": "Accept"}
+        if part is None:
+            headers["ETag"] = f'"{result.head.revision_id}.{form}"'
+        if isinstance(result, Unchanged):
+            return Response(status_code=304, headers=headers)
+        if form == "env":
+            return ok(request, {"content": _dotenv(result)}, headers=headers)
+        answer = ok(request, _json(grant, result), headers=headers)
+        answer.headers["Content-Type"] = schemas.SECRETS_JSON
+        return answer
+
+    @routes.get("/view", responses=schemas.VIEW_ANSWERS, openapi_extra=schemas.VIEW_OPENAPI)
+    async def view_secret(request: Request, grant: KeyReader) -> Response:
+        """One value."""
+        key = request.query_params["key"]
+        if not is_key(key):
+            raise errors.invalid([rules.Fault("key", rules.BAD_KEY)])
+        value = await secrets.view(grant, key)
+        return ok(request, {"key": key, "value": value.reveal(), "environment": grant.asked_name})
+
+    return routes
+
+
+def _read(body: Mapping[str, Any]) -> rules.Push:
     try:
-        wanted = rules.read_push(body)
+        return rules.read_push(body)
     except rules.InvalidPushError as error:
         raise errors.invalid(error.faults) from None
     except rules.OverLimitError:
         raise errors.over_limit() from None
-    return ok(request, _pushed(await service.push(grant, wanted, conditions)))
 
 
-@router.get(
-    "/pull",
-    response_model=None,
-    responses=schemas.PULL_ANSWERS | schemas.PROBLEMS | schemas.NOT_FOUND,
-    openapi_extra=schemas.PULL_OPENAPI,
-)
-async def pull(request: Request, grant: Reader, service: Service) -> Response:
-    """All values of an environment: as `.env` text, or as JSON for those who ask for it."""
-    part = _slice(request.query_params)
-    form = "json" if schemas.SECRETS_JSON in request.headers.get("accept", "") else "env"
-    known = _known(request, form) if part is None else frozenset()
-    result = await service.pull(grant, known=known, part=part)
-    headers = {"Vary": "Accept"}
-    if part is None:
-        headers["ETag"] = f'"{result.head.revision_id}.{form}"'
-    if isinstance(result, Unchanged):
-        return Response(status_code=304, headers=headers)
-    if form == "json":
-        answer = ok(request, _json(grant, result), headers=headers)
-        answer.headers["Content-Type"] = schemas.SECRETS_JSON
-        return answer
-    lines = [legacy_line(key, result.values[key].reveal()) for key in sorted(result.values)]
-    return ok(request, {"content": "\n".join(lines)}, headers=headers)
-
-
-@router.get(
-    "/view",
-    response_model=schemas.View,
-    responses=schemas.PROBLEMS | schemas.NOT_FOUND,
-)
-async def view(request: Request, grant: Reader, service: Service) -> Response:
-    """One value."""
-    key = request.query_params.get("key", "")
-    if (fault := rules.key_fault(key)) is not None:
-        raise errors.invalid([rules.Fault("key", fault)])
-    value = await service.view(grant, key)
-    return ok(request, {"key": key, "value": value.reveal(), "environment": grant.asked_name})
+def _dotenv(pulled: Pulled) -> str:
+    return "\n".join([legacy_line(key, pulled.values[key].reveal()) for key in sorted(pulled.values)])
 
 
 def _json(grant: EnvironmentGrant, pulled: Pulled) -> dict[str, Any]:

@@ -20,7 +20,7 @@ FAULTS_SHOWN: Final = 50
 
 # Stored form (design.md 5): head 3, nonce 12, tag 16, and a length of 4 before the value.
 _SEALED_OVERHEAD: Final = 35
-_BAD_KEY: Final = f"A key is letters, digits and _, starts with no digit, and has at most {KEY_LENGTH} characters."
+BAD_KEY: Final = f"A key is letters, digits and _, starts with no digit, and has at most {KEY_LENGTH} characters."
 
 
 class Mode(StrEnum):
@@ -172,7 +172,7 @@ def _values(sent: Any, faults: _Faults) -> tuple[dict[str, Sensitive], dict[str,
 def key_fault(key: str) -> str | None:
     """Why a key cannot be stored, or None."""
     if not is_key(key):
-        return _BAD_KEY
+        return BAD_KEY
     if is_refused_key(key):
         return "This name changes how programs start and is never stored; choose another one."
     return None

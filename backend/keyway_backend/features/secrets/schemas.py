@@ -176,46 +176,85 @@ _IDEMPOTENCY_KEY: Final = _header(
 )
 _IF_NONE_MATCH: Final = _header("If-None-Match", "the ETag of an earlier pull; 304 when nothing has changed since")
 
+
+def _inlined(model: type[BaseModel]) -> dict[str, Any]:
+    """The schema of a model without references, for a place that FastAPI does not resolve them from."""
+    whole = model.model_json_schema()
+    parts = whole.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, dict):
+            reference = node.get("$ref", "").removeprefix("#/$defs/")
+            return resolve(parts[reference]) if reference else {name: resolve(part) for name, part in node.items()}
+        return [resolve(part) for part in node] if isinstance(node, list) else node
+
+    resolved: dict[str, Any] = resolve(whole)
+    return resolved
+
+
+def _query(name: str, description: str, *, required: bool = True, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "required": required, "schema": schema}
+
+
+_ENVIRONMENT: Final = [
+    _query("repo", "owner/name", type="string", pattern=f"^{REPOSITORY.pattern}$"),
+    _query("environment", "of the repository's vault", type="string", minLength=1, maxLength=50),
+]
 _PAGES: Final = [
-    {
-        "name": "limit",
-        "in": "query",
-        "description": "at most this many keys, in the order of their names; default: all",
-        "schema": {"type": "integer", "minimum": 1, "maximum": PULL_MAX},
-    },
-    {
-        "name": "offset",
-        "in": "query",
-        "description": "leaves out the first ones; only with limit",
-        "schema": {"type": "integer", "minimum": 0, "maximum": 2_147_483_647},
-    },
+    _query(
+        "limit",
+        "at most this many keys, in the order of their names; default: all",
+        required=False,
+        type="integer",
+        minimum=1,
+        maximum=PULL_MAX,
+    ),
+    _query(
+        "offset",
+        "leaves out the first ones; only with limit",
+        required=False,
+        type="integer",
+        minimum=0,
+        maximum=2_147_483_647,
+    ),
 ]
 
-PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+Answers = dict[int | str, dict[str, Any]]
+
+_PROBLEMS: Final[Answers] = {
     400: {"model": Problem, "description": "wrong form, or a limit of the environment"},
     401: {"model": Problem, "description": "the credential is missing, unknown, expired or revoked"},
     403: {"model": Problem, "description": "this credential may not, or there is no such vault for it"},
     429: {"model": Problem, "description": "over a rate limit"},
     503: {"model": Problem, "description": "crypto, the database or GitHub cannot answer, or stored data was damaged"},
 }
-NOT_FOUND: Final[dict[int | str, dict[str, Any]]] = {
-    404: {"model": Problem, "description": "no secrets in that environment, or no such key"}
-}
-PUSH_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+_NOT_FOUND: Final[Answers] = {404: {"model": Problem, "description": "no secrets in that environment, or no such key"}}
+
+PUSH_ANSWERS: Final[Answers] = _PROBLEMS | {
+    200: {"model": PushAnswer, "description": "done; or nothing to do"},
     409: {"model": RevisionConflict, "description": "the environment moved on, or the Idempotency-Key was used before"},
     413: {"model": Problem, "description": "the body or the environment would be too large"},
     415: {"model": Problem, "description": "not JSON"},
 }
-PULL_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "model": DotenvPull,
-        "description": "the values; which form depends on Accept",
-        "content": {SECRETS_JSON: {"schema": JsonPull.model_json_schema(ref_template="#/components/schemas/{model}")}},
-    },
-    304: {"description": "nothing has changed since the revision of If-None-Match"},
-}
+PULL_ANSWERS: Final[Answers] = (
+    _PROBLEMS
+    | _NOT_FOUND
+    | {
+        200: {
+            "model": DotenvPull,
+            "description": "the values; which form depends on Accept",
+            "content": {SECRETS_JSON: {"schema": _inlined(JsonPull)}},
+        },
+        304: {"description": "nothing has changed since the revision of If-None-Match"},
+    }
+)
+VIEW_ANSWERS: Final[Answers] = _PROBLEMS | _NOT_FOUND | {200: {"model": View, "description": "the value"}}
+
 PUSH_OPENAPI: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": PUSH_BODY}}},
     "parameters": [_IF_MATCH, _IDEMPOTENCY_KEY],
 }
-PULL_OPENAPI: Final[dict[str, Any]] = {"parameters": [*_PAGES, _IF_NONE_MATCH]}
+PULL_OPENAPI: Final[dict[str, Any]] = {"parameters": [*_ENVIRONMENT, *_PAGES, _IF_NONE_MATCH]}
+VIEW_OPENAPI: Final[dict[str, Any]] = {
+    "parameters": [*_ENVIRONMENT, _query("key", "the name of the secret", type="string", pattern=_KEY_PATTERN)]
+}
