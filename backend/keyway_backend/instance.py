@@ -39,7 +39,7 @@ class Instance:
     async def check(self, crypto: VaultCrypto) -> bool:
         """Whether the key of the first start still opens what it sealed. Raises errors.Unavailable."""
         opened = await crypto.open_text(_PURPOSE, _PURPOSE, self.id, self.key_check)
-        return opened.reveal() == str(self.id)
+        return opened.reveal() == str(self.id)  # house: reveal the check value is no secret
 
 
 async def ensure(database: Database, crypto: VaultCrypto, settings: Settings) -> Instance:

@@ -76,7 +76,7 @@ class GroupWriter:
                 return
             for one in group:
                 await self._write([one])
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+        except Exception as error:  # noqa: BLE001  # house: broad-except those who wait must hear of it
             _settle(group, error)
         else:
             _settle(group, None)

@@ -268,14 +268,14 @@ class SecretsService:
         values = [state.live[key] for key in kept]
         sealed = await self._sealed_of(place, kept, state)
         everything = Entries(list(state.live), [value.value_id for value in state.live.values()])
-        texts = await self._crypto.open(
+        kept_bytes = await self._crypto.measure(
             place,
             Entries(kept, [value.value_id for value in values]),
             sealed,
             Manifest(state.number, state.manifest, everything),
         )
         try:
-            rules.refuse_over(sum(len(text.reveal().encode()) for text in texts), effect, push.sizes)
+            rules.refuse_over(kept_bytes, effect, push.sizes)
         except rules.OverLimitError:
             raise errors.over_limit() from None
 
