@@ -28,7 +28,7 @@ class Memory:
         try:
             kept = json.loads(self._path.read_bytes())
             return Revision(int(kept["number"]), str(kept["id"]))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise Misconfigured(f"{self._path} cannot be read: {reason(error)}") from None

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +91,14 @@ class Person:
 
     def read(self, name: str = ".env") -> str:
         return (self.clone / name).read_bytes().decode()
+
+
+class Team(NamedTuple):
+    """A new repository with the App installed, its administrator, and how to get more people at it."""
+
+    repository: str
+    owner: Person
+    person: Callable[[str, str | None], Person]
 
 
 class Dialogue:
