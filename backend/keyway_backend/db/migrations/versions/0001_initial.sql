@@ -77,6 +77,17 @@ CREATE TABLE installation_tokens (
     CONSTRAINT installation_tokens_pkey PRIMARY KEY (installation_id)
 );
 
+CREATE TABLE instance (
+    singleton BOOLEAN DEFAULT true NOT NULL,
+    id UUID NOT NULL,
+    github_host TEXT NOT NULL,
+    github_app_id TEXT NOT NULL,
+    key_check BYTEA NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT instance_pkey PRIMARY KEY (singleton),
+    CONSTRAINT instance_singleton_check CHECK (singleton)
+);
+
 CREATE TABLE organizations (
     id UUID NOT NULL,
     github_org_id BIGINT NOT NULL,
