@@ -195,7 +195,7 @@ class Access:
     async def _decided(
         self, actor: Actor, named: Named, there: list[Found], environment: str | None = None
     ) -> Standing:
-        """The vault that bears the name now, and what the person is there. No connection is held over GitHub's calls."""
+        """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
         if len(there) == 1 and (cached := there[0].cached) is not None:
             return Standing(there[0], cached.role, cached.installed)
         if not there and self._absent.get(_key(named), 0.0) > time.monotonic():

@@ -102,7 +102,7 @@ class EnvironmentGrant:
     """The actor may `verb` the values of one environment.
 
     `environment` is None when the vault has none of the name that was asked for (`asked_name`), and the actor would
-    have been allowed to touch one of the type that the name implies (policy.yaml `environment_type.missing_environment`).
+    have been allowed to touch one of the type that the name implies (policy.yaml `missing_environment`).
     `also_reads` says whether the actor may read there too: without it a write must not tell what was unchanged.
     """
 

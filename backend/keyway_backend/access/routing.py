@@ -1,11 +1,13 @@
-"""A route without exactly one declared guard does not load, and one that needs nothing else takes the short way."""
+"""A route without exactly one declared guard does not load, and one that needs nothing special takes the short way."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from inspect import isawaitable
 from typing import Any
 
 from fastapi import Depends
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,8 +25,8 @@ class UnguardedRoute(TypeError):
 class _Public(Guard):
     """No credential is looked at. Routes that use it are a closed list in a test."""
 
-    async def __call__(self) -> None:
-        return None
+    async def __call__(self, request: Request) -> None:
+        """Admits everybody."""
 
 
 PUBLIC = _Public()
@@ -35,35 +37,40 @@ class GuardedRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
-        guards = [call for call in self._calls() if isinstance(call, Guard)]
+        guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Guard)]
         if len(guards) != 1:
-            raise UnguardedRoute(
-                f"{sorted(self.methods or ())} {path} declares {len(guards)} guards; it needs exactly one"
-            )
+            raise UnguardedRoute(f"{self.methods} {path} declares {len(guards)} guards; it needs exactly one")
         self.guard = guards[0]
-        if self._needs_request_and_grant_only():
+        self._needed = sorted(self.dependant.dependencies, key=lambda one: one.call is not self.guard)
+        if _is_plain(self.dependant) and all(_is_plain(one, leaf=True) for one in self._needed):
             self.app = self._short_way
 
-    def _calls(self) -> list[Callable[..., Any] | None]:
-        return [dependant.call for dependant in self.dependant.dependencies]
-
-    def _needs_request_and_grant_only(self) -> bool:
-        own = self.dependant
-        others = (own.path_params, own.query_params, own.header_params, own.cookie_params, own.body_params)
-        return len(own.dependencies) == 1 and own.request_param_name is not None and not any(others)
-
     async def _short_way(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Guard, handler, response: without the machinery that solves parameters, which costs a tenth of a pull."""
+        """Guard, handler, response, without the machinery that solves parameters: it costs a tenth of a pull."""
         request = Request(scope, receive, send)
-        arguments: dict[str, Any] = {self.dependant.request_param_name or "": request}
-        if self.guard is not PUBLIC:
-            decide: Callable[[Request], Awaitable[Any]] = self.guard  # type: ignore[assignment]
-            grant = await decide(request)
-            name = self.dependant.dependencies[0].name
-            if name is not None:
-                arguments[name] = grant
+        own = self.dependant
+        arguments: dict[str, Any] = {own.request_param_name: request} if own.request_param_name else {}
+        for needed in self._needed:
+            found = needed.call(**{needed.request_param_name or "": request}) if needed.call else None
+            found = await found if isawaitable(found) else found
+            if needed.name is not None:
+                arguments[needed.name] = found
         response: Response = await self.endpoint(**arguments)
         await response(scope, receive, send)
+
+
+def _is_plain(dependant: Dependant, *, leaf: bool = False) -> bool:
+    """Whether it takes the request, dependencies (a leaf has none), and nothing that FastAPI would have to parse."""
+    parsed = (
+        dependant.path_params,
+        dependant.query_params,
+        dependant.header_params,
+        dependant.cookie_params,
+        dependant.body_params,
+    )
+    if leaf and (dependant.dependencies or dependant.request_param_name is None):
+        return False
+    return not any(parsed)
 
 
 def public() -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -58,7 +58,7 @@ class RequestEdge:
             return
         request_id = scope["keyway.request_id"] = _request_id(scope)
         started = time.perf_counter()
-        status = 500
+        status: int | None = None
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -72,15 +72,19 @@ class RequestEdge:
 
         try:
             await self._app(scope, _bounded(receive), send_with_headers)
+        except Exception as error:
+            if status is None:
+                _log.error("unanswered", exc_info=error, request_id=request_id)
+                raise
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._observe(scope["method"], route, status, seconds)
+            self._observe(scope["method"], route, status or 503, seconds)
             _log.info(
                 "request",
                 method=scope["method"],
                 route=route,
-                status=status,
+                status=status or 503,
                 ms=round(seconds * 1000, 1),
                 request_id=request_id,
             )
@@ -137,7 +141,7 @@ class Renderer:
     def __init__(self, error_base_url: str) -> None:
         self._base = error_base_url.rstrip("/")
 
-    def handlers(self) -> dict[int | type[Exception], Callable[[Request, Any], Awaitable[Response]]]:
+    def handlers(self) -> dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]:
         """What FastAPI is given as `exception_handlers`."""
         return {
             Problem: self._problem,

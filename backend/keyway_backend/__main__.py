@@ -1,0 +1,138 @@
+"""`python -m keyway_backend`: serve the public and the ops port. `… openapi`: print the OpenAPI document.
+
+Exit codes: 0 stopped, 69 something that it needs does not answer, 78 it must not run as it is configured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from typing import Final, NoReturn
+
+import orjson
+import psycopg
+import uvloop
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
+
+from keyway_backend import VERSION, app
+from keyway_backend.db import demands, migrate
+from keyway_backend.health import Health
+from keyway_backend.instance import WrongInstanceError
+from keyway_backend.ops import ops_app
+from keyway_backend.platform import log, metrics, settings
+from keyway_backend.platform.errors import Unavailable
+from keyway_backend.platform.servers import AddressTakenError, Server, listening, server
+from keyway_backend.platform.settings import Settings
+
+EXIT_USAGE: Final = 64
+EXIT_UNAVAILABLE: Final = 69
+EXIT_CONFIGURATION: Final = 78
+_DATABASE_SECONDS: Final = 30.0
+_NOTICE_SECONDS: Final = 0.2
+
+_log = log.logger("process")
+
+
+class RefusedError(Exception):
+    """The process must not serve. One line per reason."""
+
+    def __init__(self, reasons: str, code: int = EXIT_CONFIGURATION) -> None:
+        super().__init__(reasons)
+        self.code = code
+
+
+def main() -> None:
+    """The command line."""
+    try:
+        match sys.argv[1:]:
+            case []:
+                _run()
+            case ["openapi"]:
+                sys.stdout.buffer.write(orjson.dumps(app.document(), option=orjson.OPT_INDENT_2) + b"\n")
+            case _:
+                _refuse_arguments()
+    except RefusedError as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"keyway-backend: {line}\n")
+        raise SystemExit(error.code) from None
+
+
+def _refuse_arguments() -> NoReturn:
+    raise RefusedError("usage: python -m keyway_backend [openapi]", EXIT_USAGE)
+
+
+def _run() -> None:
+    try:
+        configured = settings.load()
+        log.configure(configured.log_level)
+        _migrate(configured)
+        uvloop.run(_serve(configured))
+    except (settings.SettingsError, WrongInstanceError, migrate.SchemaTooNew, AddressTakenError) as error:
+        raise RefusedError(str(error)) from None
+    except Unavailable as error:
+        raise RefusedError(f"CRYPTO_SERVICE_URL: {error.detail}", EXIT_UNAVAILABLE) from None
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise RefusedError(f"DATABASE_URL: {_named(error)}", EXIT_UNAVAILABLE) from None
+
+
+def _migrate(configured: Settings) -> None:
+    """Brings the schema up to date; waits for a database that is still starting."""
+    owner, application = configured.migration_database_url, configured.database_url
+    deadline = time.monotonic() + _DATABASE_SECONDS
+    while True:
+        try:
+            migrate.migrate(owner.get_secret_value(), application.get_secret_value())
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise RefusedError(f"MIGRATION_DATABASE_URL: {_named(error)}", EXIT_UNAVAILABLE) from None
+            time.sleep(0.5)
+        except (psycopg.Error, SQLAlchemyError) as error:
+            reason = f"MIGRATION_DATABASE_URL: the schema could not be brought up to date: {_named(error)}"
+            raise RefusedError(reason, EXIT_UNAVAILABLE) from None
+        else:
+            return
+
+
+def _named(error: Exception) -> str:
+    """What went wrong, without the driver's sentence: that quotes addresses and statements."""
+    cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    return f"{type(cause).__name__}, SQLSTATE {state}" if state else f"{type(cause).__name__}: it does not answer"
+
+
+async def _serve(configured: Settings) -> None:
+    if unmet := await demands.unmet(configured.database_url.get_secret_value()):
+        raise RefusedError("\n".join(unmet))
+    async with app.services(configured) as running:
+        public, described = app.application(running, configured)
+        ops = ops_app(running.health, described.openapi)
+        metrics.BUILD.labels(VERSION).set(1)
+        with (
+            listening(configured.host, configured.port, "PORT") as public_socket,
+            listening(configured.ops_host, configured.ops_port, "OPS_PORT") as ops_socket,
+        ):
+            servers = server(public), server(ops)
+            stopping = asyncio.create_task(_stop_when_told(running.health, *servers))
+            _log.info("serving", port=public_socket.getsockname()[1], ops_port=ops_socket.getsockname()[1])
+            await asyncio.gather(servers[0].serve([public_socket]), servers[1].serve([ops_socket]))
+            stopping.cancel()
+    _log.info("stopped")
+
+
+async def _stop_when_told(health: Health, *servers: Server) -> None:
+    """On SIGTERM or SIGINT: not ready any more, then no new connections, then what was begun is ended."""
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()
+    health.draining = True
+    await asyncio.sleep(_NOTICE_SECONDS)
+    for one in servers:
+        one.should_exit = True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,224 @@
+"""The composition root: the only place where features meet clients.
+
+`services` opens everything that lives as long as the process, `application` makes of it what the public port serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from fastapi import FastAPI
+from keyway_core.sensitive import Sensitive
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from keyway_backend import VERSION, instance
+from keyway_backend.access.credentials import Credentials
+from keyway_backend.access.decide import Access
+from keyway_backend.access.macs import Macs
+from keyway_backend.access.roles import Roles
+from keyway_backend.access.routing import PUBLIC, GuardedRoute
+from keyway_backend.access.sessions import SessionTokens
+from keyway_backend.audit import GroupWriter
+from keyway_backend.clients.github import GitHub, InstallationTokens
+from keyway_backend.clients.github.transport import Transport
+from keyway_backend.db import migrate
+from keyway_backend.db.engine import Database
+from keyway_backend.features.accounts import routes as accounts_routes
+from keyway_backend.features.accounts.github_people import GitHubTokens
+from keyway_backend.features.accounts.service import Accounts
+from keyway_backend.features.github import routes as github_routes
+from keyway_backend.features.github.installation_tokens import SealedTokenStore
+from keyway_backend.features.github.service import Repositories
+from keyway_backend.features.health import routes as health_routes
+from keyway_backend.features.secrets import routes as secrets_routes
+from keyway_backend.features.secrets.service import SecretsService
+from keyway_backend.features.vaults import routes as vaults_routes
+from keyway_backend.features.vaults.service import Vaults
+from keyway_backend.health import Check, CheckFailed, Health, clock_check, database_check, migrations_check
+from keyway_backend.platform import metrics, openapi
+from keyway_backend.platform.address import networks
+from keyway_backend.platform.errors import Unavailable
+from keyway_backend.platform.http import Renderer, RequestEdge
+from keyway_backend.platform.settings import Settings
+from keyway_backend.vault_crypto import VaultCrypto
+
+_START_SECONDS: Final = 30.0
+_METHODS: Final = ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE", "OPTIONS")
+_REQUEST_HEADERS: Final = (
+    "Authorization",
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Idempotency-Key",
+    "X-Request-ID",
+)
+_ANSWER_HEADERS: Final = ("ETag", "Retry-After", "X-Request-ID")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What routes need."""
+
+    access: Access
+    accounts: Accounts
+    vaults: Vaults
+    secrets: SecretsService
+    health: Health
+    repositories: Repositories
+
+
+@asynccontextmanager
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    """Opens database, crypto and GitHub, checks that they belong to this installation, and closes them in the end.
+
+    Raises instance.WrongInstanceError, errors.Unavailable, and the driver's errors.
+    """
+    async with AsyncExitStack() as opened:
+        database = Database(settings.database_url.get_secret_value(), size=settings.database_pool_size)
+        await database.open()
+        opened.push_async_callback(database.close)
+        crypto = VaultCrypto(
+            settings.crypto_service_url,
+            ca=settings.crypto_tls_ca_path,
+            certificate=settings.crypto_tls_cert_path,
+            key=settings.crypto_tls_key_path,
+        )
+        opened.push_async_callback(crypto.close)
+        bound = await _bound(database, crypto, settings)
+        github = _github(settings, database, crypto)
+        opened.push_async_callback(github.close)
+        events = GroupWriter(database)
+        events.start()
+        opened.push_async_callback(events.stop)
+        checks = {
+            "database": database_check(database),
+            "crypto": _crypto_check(bound, crypto),
+            "migrations": migrations_check(database, migrate.head()),
+            "github": github.app_answers,
+            "clock": clock_check(database),
+        }
+        yield _services(settings, database, crypto, github, events, Health(checks))
+
+
+async def _bound(database: Database, crypto: VaultCrypto, settings: Settings) -> instance.Instance:
+    """The installation's binding; waits for a crypto service that is still starting."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return await instance.ensure(database, crypto, settings)
+        except Unavailable:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
+
+
+def _services(
+    settings: Settings, database: Database, crypto: VaultCrypto, github: GitHub, events: GroupWriter, health: Health
+) -> Services:
+    secret, previous = settings.jwt_secret.get_secret_value(), settings.jwt_secret_previous.get_secret_value()
+    sessions, macs, install_url = (
+        SessionTokens(secret, previous),
+        Macs(secret, previous),
+        settings.github_app_install_url,
+    )
+    roles = Roles(database, github, macs, role_seconds=settings.role_cache_seconds)
+    credentials = Credentials(sessions, accept_github_tokens=settings.github_pat_login)
+    people = GitHubTokens(database, github)
+    trusted = networks(settings.trusted_proxies)
+    access = Access(database, roles, credentials, macs, people, trusted_proxies=trusted, install_url=install_url)
+    return Services(
+        access,
+        Accounts(database, crypto, github, sessions, github_url=settings.github_url, install_url=install_url),
+        Vaults(database, access, macs, github_url=settings.github_url),
+        SecretsService(database, crypto, events, _fingerprint_key(secret)),
+        health,
+        Repositories(access),
+    )
+
+
+def _github(settings: Settings, database: Database, crypto: VaultCrypto) -> GitHub:
+    transport = Transport(api=settings.github_base_url, web=settings.github_url)
+    tokens = InstallationTokens(
+        transport,
+        app_id=settings.github_app_id,
+        private_key=settings.private_key_pem,
+        store=SealedTokenStore(database, crypto),
+    )
+    secret = Sensitive(settings.github_app_client_secret.get_secret_value())
+    return GitHub(transport, tokens, client_id=settings.github_app_client_id, client_secret=secret)
+
+
+def _crypto_check(bound: instance.Instance, crypto: VaultCrypto) -> Check:
+    async def check() -> None:
+        if not await bound.check(crypto):
+            raise CheckFailed("the crypto service has another key")
+
+    return check
+
+
+def _fingerprint_key(secret: str) -> bytes:
+    """What idempotency fingerprints are keyed by: derived, so that no other use of the secret tells it."""
+    return HKDF(SHA256(), 32, salt=None, info=b"keyway/backend/idempotency").derive(secret.encode())
+
+
+def application(running: Services, settings: Settings) -> tuple[ASGIApp, FastAPI]:
+    """What the public port serves, and the FastAPI application inside it, which can describe itself."""
+    renderer = Renderer(settings.error_base_url)
+    app = _application(running, renderer)
+    cross_origin = CORSMiddleware(
+        app,
+        allow_origins=settings.allowed_origins,
+        allow_methods=_METHODS,
+        allow_headers=_REQUEST_HEADERS,
+        allow_credentials=True,
+        expose_headers=_ANSWER_HEADERS,
+        max_age=600,
+    )
+    return RequestEdge(cross_origin, metrics.observe), app
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document, without anything running: routes are described by their shapes alone."""
+    described: dict[str, Any] = _application(cast(Services, _Nothing()), Renderer("")).openapi()
+    return described
+
+
+class _Nothing:
+    """Stands where a service would, in an application that is described and never served."""
+
+    def __getattr__(self, name: str) -> _Nothing:
+        return self
+
+
+def _application(running: Services, renderer: Renderer) -> FastAPI:
+    app = FastAPI(
+        title="Keyway",
+        version=VERSION,
+        description="Secrets for teams that live on GitHub: who can reach the repository can reach its secrets.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers=renderer.handlers(),
+    )
+    app.state.access = running.access
+    routers = (
+        health_routes.router(running.health),
+        accounts_routes.router(running.accounts, running.access.origin),
+        vaults_routes.router(running.vaults),
+        secrets_routes.router(running.secrets),
+        github_routes.router(running.repositories),
+    )
+    routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
+    app.router.routes[:] = routes
+    public = {(method, route.path) for route in routes if route.guard is PUBLIC for method in route.methods or ()}
+    app.openapi = lambda: openapi.document(app, routes, frozenset(public))  # type: ignore[method-assign]
+    return app
