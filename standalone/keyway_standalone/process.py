@@ -124,12 +124,9 @@ class Process:
         if self._child is None:
             return
         family = self._family()
-        for member in family:
-            with suppress(psutil.NoSuchProcess):
-                member.kill()
+        self._child.kill()
         self._child.wait()
-        while any(map(_alive, family)):
-            time.sleep(_POLL_SECONDS)
+        kill_all(family)
 
     def restart(self, env: Mapping[str, str | None] | None = None) -> None:
         """Stops and starts again; `env` is laid over the variables that it had (None takes one away)."""
@@ -165,6 +162,15 @@ class Process:
             return [head, *head.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+def kill_all(family: Sequence[psutil.Process]) -> None:
+    """SIGKILL to all of them; returns when none is alive."""
+    for member in family:
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    while any(map(_alive, family)):
+        time.sleep(_POLL_SECONDS)
 
 
 def _alive(member: psutil.Process) -> bool:

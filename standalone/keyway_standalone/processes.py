@@ -15,6 +15,7 @@ from typing import Final, Self
 
 from .accounts import PROCESSES, account_of
 from .control import Control
+from .github_standin.world import World
 from .interpreter import module_command
 from .postgres import APP, OWNER, Postgres
 from .process import Command, Process, ProcessError
@@ -29,7 +30,8 @@ _APP_NAME: Final = "keyway-standalone"
 class Stack:
     """PostgreSQL, the GitHub stand-in, crypto and backend as processes of their own, talking over loopback TCP.
 
-    `only` starts a part (names of `accounts.PROCESSES`); `backend_env` and `crypto_env` are laid over the variables of
+    `only` starts a part (names of `accounts.PROCESSES`); `ports` are those of `state.PORTS`, without it free ones that
+    the folder remembers; `backend_env` and `crypto_env` are laid over the variables of
     these processes (None takes one away); `postgres_options` are server settings such as {"fsync": "off"};
     `real_github` are the variables of a real GitHub App, with which the stand-in is not started. Each process is an
     attribute (`stack.crypto.kill()`), see `process.Process`.
@@ -46,12 +48,12 @@ class Stack:
         postgres_options: Mapping[str, str] | None = None,
         with_dashboard: bool = False,
         only: set[str] | None = None,
-        fixed_ports: bool = False,
+        ports: Mapping[str, int] | None = None,
         real_github: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = StateFolder(state)
-        self.instance = self.folder.instance(seed, fixed_ports=fixed_ports)
-        self.ports = self.instance.ports
+        self.instance = self.folder.instance(seed)
+        self.ports = dict(ports or self.instance.ports)
         self.new_key = False
         self.real_github = dict(real_github or {})
         self._control_token = secrets.token_hex(24) if test_controls else None
@@ -141,6 +143,10 @@ class Stack:
             raise ProcessError("the stand-in was started without test controls")
         return Control(self._url("github"), self._control_token)
 
+    def world(self) -> World:
+        """The stand-in's world as it last kept it."""
+        return World.load(self.folder.github / "world.json")
+
     def _url(self, server: str) -> str:
         return f"http://127.0.0.1:{self.ports[server]}"
 
@@ -156,13 +162,16 @@ class Stack:
 
         `progress` hears (process, "starting" | "ready"). Raises ProcessError.
         """
-        self._refuse_taken_ports()
-        self.prepare()
+        self.folder.lock()
         try:
+            self.folder.end_leftovers()
+            self._refuse_taken_ports()
+            self.prepare()
             for row in _ORDER:
                 for process in self._row(row):
                     progress(process.name, "starting")
                     process.launch()
+                    self.folder.remember(process.name, process.pid)
                 for process in self._row(row):
                     process.wait_ready()
                     progress(process.name, "ready")
@@ -180,6 +189,7 @@ class Stack:
         """Stops everything, last started first."""
         for process in reversed(self.wanted):
             process.stop()
+        self.folder.unlock()
 
     def __enter__(self) -> Self:
         self.start()

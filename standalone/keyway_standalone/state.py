@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import random
@@ -10,10 +11,12 @@ import secrets
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
+import psutil
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -26,13 +29,14 @@ from cryptography.hazmat.primitives.serialization import (
 from .accounts import Account, account_of, write_private
 from .interpreter import base_environment
 from .postgres import Passwords
-from .process import ProcessError
+from .process import ProcessError, kill_all
 
 # Demo numbers start where no real person, App or repository is (design.md 2).
 APP_ID: Final = 2**40 + 1
 PORTS: Final = {"backend": 8080, "ops": 8081, "dashboard": 3000, "crypto": 50051, "postgres": 5433, "github": 8090}
 # Below the range from which Linux takes the ports of outgoing connections, so that a picked port stays free.
 _FREE_PORTS: Final = range(20_000, 32_000)
+_PORTS_PER_STARTER: Final = 120  # each program that starts stacks has a share, so that two never pick the same
 # Six words of it are 37 bits, for a page on loopback that pauses after a few wrong tries.
 _WORDS: Final = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
 
@@ -89,13 +93,50 @@ class StateFolder:
         self.github = account_of("github").private_folder(self.path / "github")
         self.postgres = self.path / "postgres"
         self.encryption_key = self.crypto / "encryption.key"
+        self._running = self.path / "running.json"
+        self._lock: TextIO | None = None
 
-    def instance(self, seed: int, *, fixed_ports: bool) -> Instance:
+    def lock(self) -> None:
+        """Insists on being the only Keyway of this folder. Raises ProcessError."""
+        if self._lock is not None:
+            return
+        handle = (self.path / "lock").open("w")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.close()
+            raise ProcessError(f"another Keyway is running in {self.path}: stop it, or choose --state") from None
+        self._lock = handle
+
+    def unlock(self) -> None:
+        """Lets another Keyway have the folder. Nothing runs any more."""
+        if self._lock is not None:
+            self._running.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    def remember(self, name: str, pid: int) -> None:
+        """Notes a process that was started, for a next start after a supervisor that was killed."""
+        noted = json.loads(self._running.read_text()) if self._running.exists() else {}
+        noted[name] = [pid, psutil.Process(pid).create_time()]
+        write_private(self._running, json.dumps(noted), Account(None))
+
+    def end_leftovers(self) -> None:
+        """Ends what a killed supervisor left running. A number that belongs to another process by now is left alone."""
+        noted = json.loads(self._running.read_text()) if self._running.exists() else {}
+        for pid, born in noted.values():
+            with suppress(psutil.NoSuchProcess):
+                head = psutil.Process(pid)
+                if head.create_time() == born:
+                    kill_all([head, *head.children(recursive=True)])
+        self._running.unlink(missing_ok=True)
+
+    def instance(self, seed: int) -> Instance:
         """What this installation remembers; at first start everything is made up."""
         file = self.path / "instance.json"
         if file.exists():
             return Instance(**json.loads(file.read_text()))
-        made = _new_instance(seed, dict(PORTS) if fixed_ports else free_ports())
+        made = _new_instance(seed, free_ports())
         write_private(file, json.dumps(asdict(made), indent=1), Account(None))
         return made
 
@@ -125,12 +166,10 @@ class StateFolder:
 
 def free_ports() -> dict[str, int]:
     """A free loopback port for every server of a stack."""
-    ports: dict[str, int] = {}
-    while len(ports) < len(PORTS):
-        port = random.choice(_FREE_PORTS)  # noqa: S311 - no secret
-        if port not in ports.values() and port_is_free(port):
-            ports[list(PORTS)[len(ports)]] = port
-    return ports
+    shares = len(_FREE_PORTS) // _PORTS_PER_STARTER
+    first = _FREE_PORTS.start + os.getpid() % shares * _PORTS_PER_STARTER
+    candidates = random.sample(range(first, first + _PORTS_PER_STARTER), _PORTS_PER_STARTER)
+    return dict(zip(PORTS, filter(port_is_free, candidates), strict=False))
 
 
 def port_is_free(port: int) -> bool:
