@@ -20,6 +20,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyway_backend.platform import errors, log
@@ -27,6 +28,8 @@ from keyway_backend.platform.bodies import json_body as json_body  # noqa: PLC04
 from keyway_backend.platform.errors import FieldError, Problem
 
 JSON: Final = "application/json; charset=utf-8"
+# A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
+_ENCODED_SLASH: Final = b"%2f"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -57,6 +60,8 @@ class RequestEdge:
             await self._app(scope, receive, send)
             return
         request_id = scope["keyway.request_id"] = _request_id(scope)
+        if _ENCODED_SLASH in (raw := scope.get("raw_path", b"").lower()):
+            scope["path"] = raw.decode("latin-1")
         started = time.perf_counter()
         status: int | None = None
 
@@ -181,10 +186,10 @@ class Renderer:
             case 404:
                 return self.render(errors.NotFound(f"There is no route {request.method} {request.url.path}."), request)
             case 405:
-                headers = {"Allow": (error.headers or {}).get("Allow", "")}
-                return self.render(
-                    errors.MethodNotAllowed(f"{request.method} is not possible here.", headers=headers), request
+                problem = errors.MethodNotAllowed(
+                    f"{request.method} is not possible here.", headers={"Allow": ", ".join(_allowed(request))}
                 )
+                return self.render(problem, request)
             case 415:
                 return self.render(errors.UnsupportedMediaType("Send application/json."), request)
             case _:
@@ -201,6 +206,16 @@ class Renderer:
         return self.render(
             errors.Unavailable("Something went wrong here. Nothing was changed; the log has the request id."), request
         )
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes at this path; the framework knows only those of the first one."""
+    found: set[str] = set()
+    for route in request.app.router.routes:
+        match, _ = route.matches(dict(request.scope))
+        if match is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def _dotted(location: tuple[int | str, ...]) -> str:

@@ -2,20 +2,60 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 _DRAIN_SECONDS: Final = 10
 _BACKLOG: Final = 1024
+_REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) [^ ]+ HTTP/1\.[01]\r\n")
+_METHOD_WITHOUT_ROUTES: Final = b"PROPFIND"
+_MALFORMED_BODY: Final = (
+    b'{"type":"about:blank","title":"Bad Request","status":400,"detail":"The request is not valid HTTP/1.1."}'
+)
+_MALFORMED: Final = (
+    b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\n"
+    b"x-content-type-options: nosniff\r\nconnection: close\r\n"
+    b"content-length: %d\r\n\r\n%s" % (len(_MALFORMED_BODY), _MALFORMED_BODY)
+)
 
 
 class AddressTakenError(Exception):
     """Nothing can listen there. One line that names the variable."""
+
+
+class Protocol(HttpToolsProtocol):
+    """httptools calls every method malformed that is not on its list; here the routes say what is refused, and how.
+
+    What really is malformed gets a problem body like every other error.
+    """
+
+    _received = b""
+    _cycle_before: RequestResponseCycle | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Remembers what came, should its method be unknown."""
+        self._received, self._cycle_before = data, self.cycle
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's signature
+        """Called while a parser's error is handled. Only the first request of what came may be read a second time."""
+        line = _REQUEST_LINE.match(self._received)
+        unknown_method = isinstance(sys.exception(), httptools.HttpParserInvalidMethodError)
+        if unknown_method and line is not None and self.cycle is self._cycle_before:
+            self.parser = httptools.HttpRequestParser(self)
+            super().data_received(_METHOD_WITHOUT_ROUTES + self._received[line.end(1) :])
+        else:
+            self.transport.write(_MALFORMED)
+            self.transport.close()
 
 
 class Server(uvicorn.Server):
@@ -31,7 +71,7 @@ def server(app: ASGIApp) -> Server:
     """A server for an application. Set `should_exit` to let it end what it has begun, at most 10 s, and stop."""
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         access_log=False,
