@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +19,12 @@ import orjson
 import psycopg
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from keyway_backend.access import store as access_store
-from keyway_backend.audit import record as audit_record
+from keyway_backend.audit.record import _INSERT
 from keyway_backend.features.secrets import store as secrets_store
 from keyway_backend.platform.clock import now
 from keyway_backend.platform.ids import new_id
-from keyway_crypto.canonical import canonical
 from keyway_crypto.envelope import Scope, gcm_open, unpad
-from keyway_crypto.keyring import KeyRing
+from keyway_crypto.keyring import KeyRing, canonical
 
 THREADS = 16
 
@@ -60,7 +59,7 @@ def _event(order: dict[str, Any], place: dict[str, Any], revision: int) -> dict[
     }  # fmt: skip
 
 
-def _worker(order: dict[str, Any], ring: KeyRing, until: float, counts: list[int]) -> None:
+def _worker(order: dict[str, Any], ring: KeyRing, until: float) -> int:
     answers = 0
     with psycopg.connect(order["database"], autocommit=True, prepare_threshold=1) as connection:
         cursor = connection.cursor(binary=True)
@@ -69,7 +68,7 @@ def _worker(order: dict[str, Any], ring: KeyRing, until: float, counts: list[int
             owner, _, name = place["name"].partition("/")
             who = {"github_user_id": order["person"], "user_id": order["user"], "session_id": order["session"]}
             asked = who | {"owner": owner, "name": name, "environment": order["environment"]}
-            cursor.execute(access_store._ONE_ENVIRONMENT, asked).fetchall()
+            cursor.execute(access_store._ONE_ENVIRONMENT[access_store.Named], asked).fetchall()
             row = cursor.execute(secrets_store._PULL, (UUID(place["environment"]),)).fetchone()
             scope = Scope(
                 "secret",
@@ -81,9 +80,9 @@ def _worker(order: dict[str, Any], ring: KeyRing, until: float, counts: list[int
             assert row is not None
             secrets = _open(aead, scope, row[3], row[4], row[5])
             orjson.dumps({"data": {"secrets": secrets}})
-            cursor.execute(audit_record._INSERT, {"rows": orjson.dumps([_event(order, place, row[0])]).decode()})
+            cursor.execute(_INSERT, {"rows": orjson.dumps([_event(order, place, row[0])]).decode()})
             answers += 1
-    counts.append(answers)
+    return answers
 
 
 def run(order: dict[str, Any]) -> float:
@@ -104,16 +103,10 @@ def main() -> None:
     """Reads the order (database, key, person, user, session, environment, places, threads, seconds), and runs it."""
     order = json.loads(sys.stdin.readline())
     ring = KeyRing({1: bytes.fromhex(order["key"])}, active=1)
-    counts: list[int] = []
     started = time.perf_counter()
-    threads = [
-        threading.Thread(target=_worker, args=(order, ring, started + order["seconds"], counts))
-        for _ in range(order["threads"])
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(order["threads"]) as pool:
+        until = started + order["seconds"]
+        counts = list(pool.map(lambda _: _worker(order, ring, until), range(order["threads"])))
     print(json.dumps({"seconds": time.perf_counter() - started, "answers": sum(counts)}))
 
 
