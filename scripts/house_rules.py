@@ -25,6 +25,7 @@ REVEALS = {
     "backend/keyway_backend/clients/github/": "sends a person's own token to GitHub",
     "backend/keyway_backend/features/accounts/": "hands GitHub's codes and tokens to the GitHub client",
     "core/keyway_core/dotenv.py": "writes .env text",
+    "standalone/keyway_standalone/": "the demo compares what came back, and shows what the database does not hold",
     "cli/keyway_cli/": "the client's side of the promise is kept by its own tests",
 }
 READS_ENVIRONMENT = ("settings.py", "cli/", "standalone/", "certificates.py", "__main__.py")

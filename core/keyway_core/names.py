@@ -13,9 +13,7 @@ NEW_VAULT_ENVIRONMENTS: Final = ("development", "staging", "production")
 
 _REFUSED: Final = frozenset({"PATH", "BASH_ENV", "ENV", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_OUTPUT"})
 _REFUSED_PREFIX: Final = "LD_"
-_WARNED: Final = frozenset(
-    {"NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS"}
-)
+_WARNED: Final = frozenset({"NODE_OPTIONS", "PYTHONPATH", "PYTHONSTARTUP", "PERL5OPT", "RUBYOPT", "JAVA_TOOL_OPTIONS"})
 
 
 def is_key(name: str) -> bool:

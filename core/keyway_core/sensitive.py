@@ -36,7 +36,7 @@ class Sensitive:
     def __eq__(self, other: object) -> NoReturn:
         raise TypeError("Sensitive values are not compared")
 
-    def __hash__(self) -> NoReturn:  # type: ignore[override]
+    def __hash__(self) -> NoReturn:
         raise TypeError("Sensitive values are not hashed")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

@@ -65,7 +65,7 @@ class TestPollRefuses:
         assert answer.json()["errors"][0]["field"] == "deviceCode"
 
     def test_an_unknown_code(self, anyone: httpx.Client) -> None:
-        """A code that was never given out is told to be expired, with status 200, because the public CLI reads no other."""
+        """A code that was never given out is expired, with status 200, because the public CLI reads no other."""
         answer = poll(anyone, "0" * 64)
         assert answer.status_code == 200
         assert answer.json()["status"] == "expired"
