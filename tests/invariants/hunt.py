@@ -10,7 +10,6 @@ Limit: what lies compressed is not found where it lies. That is why a database i
 from __future__ import annotations
 
 import base64
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -90,9 +89,14 @@ class Find:
 
 
 class Hunt:
-    """Needles by name. Each is ASCII text of at least 32 characters out of letters, digits and `+/_=.~-`."""
+    """Needles by name. Each is ASCII text of at least 32 characters out of letters, digits and `+/_=.~-`.
 
-    def __init__(self, needles: Mapping[str, str]) -> None:
+    `exact` are bytes that are searched as they are; what `pattern` finds is a needle named by its own text.
+    """
+
+    def __init__(self, needles: Mapping[str, str], exact: Mapping[str, bytes], pattern: re.Pattern[bytes]) -> None:
+        self._exact = dict(exact)
+        self._pattern = pattern
         self._cores: dict[bytes, str] = {}
         for name, text in needles.items():
             self._learn(name, text.encode("ascii"))
@@ -108,7 +112,9 @@ class Hunt:
 
     def search(self, place: str, data: bytes) -> set[Find]:
         """All finds in one piece of data."""
-        found = {name for run in _RUNS.findall(data) for name in self._windows(run)}
+        found = {name for name, needle in self._exact.items() if needle in data}
+        found |= {match.decode("latin-1") for match in self._pattern.findall(data)}
+        found |= {name for run in _RUNS.findall(data) for name in self._windows(run)}
         for pattern, undo in _UNDONE.items():
             found |= {name for run in pattern.findall(data) for name in self._windows(undo(run))}
         return {Find(name, place) for name in found}
@@ -130,9 +136,8 @@ class Hunt:
                 tail = piece[-_OVERLAP:]
         return found
 
-    def search_tree(self, place: str, root: Path) -> set[Find]:
-        """All finds in all files under a folder."""
-        files = [Path(folder) / name for folder, _, names in os.walk(root) for name in names]
+    def search_files(self, place: str, files: Iterable[Path]) -> set[Find]:
+        """All finds in several files."""
         return {find for file in files for find in self.search_file(place, file)}
 
 
@@ -149,41 +154,57 @@ def family(pid: int) -> list[int]:
     return [head.pid, *(child.pid for child in head.children(recursive=True))]
 
 
-def memory(pid: int) -> Iterator[bytes]:
-    """Every readable piece of a process's memory that holds something, in overlapping chunks. Needs root.
+@dataclass(frozen=True)
+class Region:
+    """A piece of memory that holds something. `shared_as` tells pieces that several processes see from their own."""
 
-    Left out: programs and libraries as they lie on disk (read-only mappings of files) and the kernel's own pages.
-    """
+    start: int
+    end: int
+    shared_as: str | None
+
+
+def memory(pid: int, region: Region) -> Iterator[bytes]:
+    """What a region holds, in overlapping chunks. Needs root."""
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as mem:
-        for start, end in _regions(pid):
-            for place in range(start, end, _CHUNK):
-                mem.seek(place)
-                with suppress(OSError):  # a region that was given back meanwhile
-                    yield mem.read(min(_CHUNK + _OVERLAP, end - place))
+        for place in range(region.start, region.end, _CHUNK):
+            mem.seek(place)
+            with suppress(OSError):  # given back meanwhile
+                yield mem.read(min(_CHUNK + _OVERLAP, region.end - place))
 
 
-def _regions(pid: int) -> Iterator[tuple[int, int]]:
-    head = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ (\d+)\s*(.*)$")
-    held: tuple[int, int] | None = None
+def regions(pid: int) -> Iterator[Region]:
+    """All that is readable and in use, but for programs and libraries as they lie on disk, and the kernel's pages."""
+    head = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S{4}) (\S+ \S+ \d+)\s*(.*)$")
+    held: Region | None = None
     for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
         if match := head.match(line):
-            start, end, rights, inode, name = match.groups()
-            from_disk = inode != "0" and "w" not in rights and not name.startswith("/dev/zero")
-            special = name.startswith(("[vvar", "[vsyscall", "[vdso"))
-            held = None if "r" not in rights or from_disk or special else (int(start, 16), int(end, 16))
+            start, end, rights, origin, name = match.groups()
+            from_disk = name.startswith("/") and "w" not in rights and "s" not in rights
+            unread = "r" not in rights or from_disk or name.startswith(("[vvar", "[vsyscall", "[vdso"))
+            held = None if unread else Region(int(start, 16), int(end, 16), origin if "s" in rights else None)
         elif held and line.startswith("Rss:") and int(line.split()[1]):
             yield held
 
 
-def find_in_memory(pids: Iterable[int], needles: dict[str, bytes]) -> set[tuple[int, str]]:
-    """(process, needle name) of each needle that lies in the memory of one of the processes."""
-    found: set[tuple[int, str]] = set()
+def find_in_memory(pids: Iterable[int], needles: Mapping[str, bytes]) -> set[str]:
+    """The needles that lie in the memory of one of the processes; memory that they share is read once."""
+    found: set[str] = set()
+    seen: set[str] = set()
     for pid in pids:
-        for chunk in memory(pid):
-            found |= {(pid, name) for name, needle in needles.items() if needle in chunk}
+        for region in regions(pid):
+            if region.shared_as in seen:
+                continue
+            seen |= {region.shared_as} if region.shared_as else set()
+            for chunk in memory(pid, region):
+                found |= {name for name, needle in needles.items() if needle in chunk}
     return found
 
 
-def environment_and_arguments(pid: int) -> bytes:
-    """/proc/<pid>/environ and cmdline."""
-    return Path(f"/proc/{pid}/environ").read_bytes() + b"\0" + Path(f"/proc/{pid}/cmdline").read_bytes()
+def environment_of(pid: int) -> bytes:
+    """/proc/<pid>/environ."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def arguments_of(pid: int) -> bytes:
+    """/proc/<pid>/cmdline."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ledger import Ledger, Operation, Revision, Truth, judge
+
+from tests.invariants.ledger import Ledger, Operation, Revision, Truth, judge
 
 KEYS = 3
 History = tuple[list[Operation], Truth]
