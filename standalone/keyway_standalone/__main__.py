@@ -59,13 +59,13 @@ def _up(given: argparse.Namespace) -> int:
         ports=PORTS | dict(given.port),
         real_github=real_github(_configured()),
     )
-    return run(stack, Console(), reload_from=_REPOSITORY if given.reload else None)
+    return run(stack, Console(soft_wrap=True), reload_from=_REPOSITORY if given.reload else None)
 
 
 def _demo(given: argparse.Namespace) -> int:
     from .demo import demo  # noqa: PLC0415 - `up` starts without it
 
-    return demo(given.seed, Console())
+    return demo(given.seed, Console(soft_wrap=True))
 
 
 def _port(text: str) -> tuple[str, int]:

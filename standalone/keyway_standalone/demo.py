@@ -37,6 +37,8 @@ _KEYWAY: Final = Path(sys.executable).with_name("keyway")
 _COMMAND_SECONDS: Final = 60
 _NO_ACCESS: Final = 4  # docs/cli.md, exit codes
 _ENVIRONMENT: Final = "development"
+# The random parts of the sample values; the rest of them could occur anywhere.
+_UNGUESSABLE: Final = re.compile(r"[A-Za-z0-9+/]{16,}")
 # The program that `keyway run` starts: it says only digests of what it was given.
 _PROGRAM: Final = (
     "import hashlib, os; names = {names!r}.split();"
@@ -93,23 +95,23 @@ class Screen:
 
     def command(self, person: Person, line: str) -> None:
         """A command that somebody types."""
-        self._console.print(Text(f"   {person.login} $ {line}", style="cyan"), soft_wrap=True)
+        self._console.print(Text(f"   {person.login} $ {line}", style="cyan"))
 
     def answer(self, said: str) -> None:
         """What the system answered."""
         for line in said.splitlines():
-            self._console.print(Text(f"     {line}"), soft_wrap=True)
+            self._console.print(Text(f"     {line}"))
 
     def proven(self, sentence: str) -> None:
         """What the step has shown, once its checks have passed."""
         self._proven.append(sentence)
-        self._console.print(Text(f"   ✓ {sentence}", style="green"), soft_wrap=True)
+        self._console.print(Text(f"   ✓ {sentence}", style="green"))
 
     def summary(self, seconds: float) -> None:
         """All that was shown."""
         self._console.rule("What you saw")
         for number, sentence in enumerate(self._proven, 1):
-            self._console.print(Text(f" {number}. {sentence}"), soft_wrap=True)
+            self._console.print(Text(f" {number}. {sentence}"))
         self._console.print(f"\nAll of it on real processes, in {seconds:.0f} seconds. `make up` leaves them running.")
 
 
@@ -118,12 +120,12 @@ def demo(seed: int, console: Console) -> int:
     started = time.monotonic()
     screen = Screen(console)
     try:
-        with _folder() as folder, Stack(folder / "state", seed=seed, test_controls=False) as stack:
+        with _folder() as folder:
+            stack = Stack(folder / "state", seed=seed, test_controls=False)
             _play(stack, folder, screen)
-            screen.step("Stop")
         screen.proven(_stopped(stack))
     except (DemoError, ProcessError, subprocess.TimeoutExpired, httpx.HTTPError, psycopg.Error) as error:
-        console.print(Text(f"\nThe demo failed: {error}", style="bold red"), soft_wrap=True)
+        console.print(Text(f"\nThe demo failed: {error}", style="bold red"))
         return 1
     screen.summary(time.monotonic() - started)
     return 0
@@ -136,6 +138,18 @@ def require(holds: object, otherwise: str) -> None:
 
 
 def _play(stack: Stack, folder: Path, screen: Screen) -> None:
+    """Everything between start and stop."""
+    screen.step(
+        f"Start a database, a stand-in for GitHub (world {stack.instance.seed}), the crypto service, the backend"
+    )
+    stack.start(lambda name, state: screen.answer(f"{name} is {state}"))
+    try:
+        _tell(stack, folder, screen)
+    finally:
+        stack.stop()
+
+
+def _tell(stack: Stack, folder: Path, screen: Screen) -> None:
     _show_processes(stack, screen)
     founder, teammate, stranger = (_person(stack, folder, role) for role in ("founder", "teammate", "stranger"))
     repository = _repository(stack)
@@ -146,10 +160,10 @@ def _play(stack: Stack, folder: Path, screen: Screen) -> None:
     _run_program(teammate, values, screen)
     _refuse(stranger, screen)
     _look_at_database(stack, values, screen)
+    screen.step("Stop")
 
 
 def _show_processes(stack: Stack, screen: Screen) -> None:
-    screen.step("Start")
     lines = [f"{one.name:<9} process {one.pid}{_user_of(one.pid)}" for one in stack.wanted]
     screen.answer("\n".join(lines))
     health = httpx.get(f"{stack.api_url}/v1/health", trust_env=False).json()
@@ -297,16 +311,29 @@ def _look_at_database(stack: Stack, values: dict[str, str], screen: Screen) -> N
     screen.step("Look into the database, as its administrator")
     with psycopg.connect(stack.superuser_database_url) as connection:
         rows = connection.execute("SELECT key, sealed FROM secret_values ORDER BY key").fetchall()
-        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1").fetchall()
-        everything = "\n".join(_text_of(connection, table) for (table,) in tables)
+        tables, everything = _everything(connection)
+        _require_a_search_that_finds(connection, values)
     require({key for key, _ in rows} == set(values), "the rows are not those that were pushed")
     screen.answer("\n".join(f"{key:<14} {sealed.hex()[:40]}…  ({len(sealed)} bytes)" for key, sealed in rows))
-    require("DATABASE_URL" in everything, "the search does not even find a key's name")
     found = _leaked(everything, values)
     require(not found, f"found in the database: {', '.join(found)}")
-    screen.proven(
-        f"{len(rows)} rows of ciphertext; in all {len(tables)} tables no value occurs, plain, in hex or in base64"
-    )
+    screen.proven(f"{len(rows)} rows of ciphertext; in all {tables} tables no value occurs, plain, in hex or in base64")
+
+
+def _everything(connection: psycopg.Connection) -> tuple[int, str]:
+    """How many tables there are, and every row of them as text."""
+    names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return len(names), "\n".join(_text_of(connection, name) for (name,) in names)
+
+
+def _require_a_search_that_finds(connection: psycopg.Connection, values: dict[str, str]) -> None:
+    """The search is worth something only if it finds each value that was put there, in each spelling."""
+    for key, value in values.items():
+        raw = value.encode()
+        for planted in (value, raw, base64.b64encode(raw).decode()):
+            connection.execute(sql.SQL("CREATE TABLE public.planted AS SELECT {}").format(sql.Literal(planted)))
+            require(_leaked(_everything(connection)[1], {key: value}) or not value, f"a planted {key} is not found")
+            connection.rollback()
 
 
 def _text_of(connection: psycopg.Connection, table: str) -> str:
@@ -315,21 +342,20 @@ def _text_of(connection: psycopg.Connection, table: str) -> str:
 
 
 def _leaked(text: str, values: dict[str, str]) -> list[str]:
-    """The keys whose value, or a line of it, occurs in the text in some spelling."""
-    return [key for key, value in values.items() for part in value.splitlines() if _occurs(part.encode(), text)]
+    """The keys of which an unguessable part occurs in the text: as it is, in hex, or in base64 at any offset."""
+    return [key for key, value in values.items() if any(_occurs(part, text) for part in _UNGUESSABLE.findall(value))]
 
 
-def _occurs(part: bytes, text: str) -> bool:
-    if len(part) < 16 or part.startswith(b"-----"):  # a PEM's frame is no secret
-        return False
-    spellings = {part.hex(), part.decode(), json.dumps(part.decode()).strip('"')}
-    spellings |= {base64.b64encode(part[shift:])[:-4].decode() for shift in range(3)}
-    return any(spelling in text for spelling in spellings)
+def _occurs(part: str, text: str) -> bool:
+    raw = part.encode()
+    base64s = (base64.b64encode(raw[shift : shift + (len(raw) - shift) // 3 * 3]).decode() for shift in range(3))
+    return any(spelling in text for spelling in (part, raw.hex(), *base64s))
 
 
 def _stopped(stack: Stack) -> str:
     alive = [process.name for process in stack.wanted if process.running]
     require(not alive, f"still running: {', '.join(alive)}")
+    require(not stack.folder.path.parent.exists(), f"{stack.folder.path.parent} is still there")
     return f"All {len(stack.wanted)} processes have ended, and the temporary folders are gone"
 
 

@@ -13,12 +13,14 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import psutil
 import psycopg
 
 from .accounts import Account, readable_copy, write_private
@@ -84,6 +86,8 @@ class Postgres(Process):
         """Makes the database cluster at first start, then starts the server."""
         if not (self.folder / "PG_VERSION").exists():
             _make_cluster(self.folder, self.passwords, self.account)
+        if not self.running:
+            _forget_dead_server(self.folder / "postmaster.pid")
         super().launch()
 
     def wait_ready(self, seconds: float = 30.0) -> None:
@@ -120,6 +124,13 @@ def _binaries(account: Account) -> Path:
         return installed / "bin"
     version = (installed / "bin" / "postgres").stat().st_mtime_ns
     return readable_copy(installed, _CACHE / f"postgres-{version}") / "bin"
+
+
+def _forget_dead_server(lock: Path) -> None:
+    """A killed server whose parent has not looked yet is a zombie; PostgreSQL would take it for a living one."""
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):
+        if psutil.Process(int(lock.read_text().split()[0])).status() == psutil.STATUS_ZOMBIE:
+            lock.unlink()
 
 
 def _make_cluster(folder: Path, passwords: Passwords, account: Account) -> None:

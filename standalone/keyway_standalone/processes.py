@@ -22,8 +22,8 @@ from .process import Command, Process, ProcessError
 from .state import APP_ID, StateFolder, port_is_free
 
 Overlay = Mapping[str, str | None]
-# Who must serve before whom; those of one row start together.
-_ORDER: Final = (("postgres", "github", "crypto"), ("backend",), ("dashboard",))
+# Who must serve before whom. Those of one row start together; the one that makes its files first is the last.
+_ORDER: Final = (("github", "crypto", "postgres"), ("backend",), ("dashboard",))
 _APP_NAME: Final = "keyway-standalone"
 
 

@@ -44,7 +44,7 @@ class Logs:
         for process in self.processes:
             for line in self._new_lines(process):
                 name = Text(f"{process.name:>9} ", style=_COLOURS[process.name])
-                self.console.print(name + Text(line), soft_wrap=True)
+                self.console.print(name + Text(line))
 
     def _new_lines(self, process: Process) -> list[str]:
         if not process.log_path.exists():
@@ -105,7 +105,7 @@ def run(stack: Stack, console: Console, *, reload_from: Path | None = None) -> i
             console.print("stopping …")
             stack.stop()
             logs.show_new()
-            console.print("stopped; everything is kept in " + str(stack.folder.path), soft_wrap=True)
+            console.print("stopped; everything is kept in " + str(stack.folder.path))
 
 
 def real_github(environment: Mapping[str, str]) -> dict[str, str]:
@@ -148,7 +148,7 @@ def _after_start(stack: Stack, console: Console) -> None:
     founder = world.users[world.cast["founder"]].login
     console.print(f"\nType next, in another terminal (on the page that `keyway login` names, be {founder}):\n")
     for line in next_steps(stack):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {line}", markup=False, highlight=False)
     console.print("\nCtrl-C stops everything. Logs follow.\n")
 
 
@@ -160,7 +160,7 @@ def _mourn(dead: Process, console: Console) -> None:
 def _show_key(stack: Stack, console: Console) -> None:
     console.rule("[bold red]STORE THIS: it is shown once, and without it every value is lost")
     console.print(f"ENCRYPTION_KEY={stack.folder.encryption_key.read_text().strip()}", highlight=False)
-    console.print(f"Kept in {stack.folder.encryption_key}", soft_wrap=True, highlight=False)
+    console.print(f"Kept in {stack.folder.encryption_key}", highlight=False)
     console.rule(style="red")
 
 

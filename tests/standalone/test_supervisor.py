@@ -1,0 +1,244 @@
+"""The supervisor: who its processes are, what they may see, and how everything ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from keyway_standalone.accounts import account_of
+from keyway_standalone.process import ProcessError
+from keyway_standalone.processes import Stack
+from keyway_standalone.state import PORTS, free_ports
+from stack import running_stack, state_folder
+
+_SUPERVISE = """
+import sys
+from pathlib import Path
+from keyway_standalone.processes import Stack
+from keyway_standalone.supervisor import run
+from rich.console import Console
+stack = Stack(Path(sys.argv[1]), only={"postgres", "github"}, test_controls=False)
+sys.exit(run(stack, Console(soft_wrap=True)))
+"""
+
+
+def children(pid: int) -> dict[str, psutil.Process]:
+    """The supervised processes, by name."""
+    found = {}
+    for child in psutil.Process(pid).children():
+        line = " ".join(child.cmdline())
+        found["github" if "github_standin" in line else "postgres"] = child
+    return found
+
+
+def read_until(process: subprocess.Popen[str], sentence: str) -> str:
+    """What was printed up to the line that holds the sentence."""
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        if sentence in line:
+            return said
+    raise AssertionError(said)
+
+
+@contextmanager
+def supervised() -> Iterator[tuple[subprocess.Popen[str], dict[str, psutil.Process], Path]]:
+    """A supervisor of two processes, as a process."""
+    with state_folder() as folder:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SUPERVISE, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            said = read_until(process, "Ctrl-C stops everything")
+            assert "postgres ready" in said
+            yield process, children(process.pid), folder
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+
+class TestTheEnd:
+    """Nothing is left behind, however it ends."""
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_stops_everything_in_order(self, number: signal.Signals) -> None:
+        """A wanted stop exits 0 and leaves no process."""
+        with supervised() as (process, running, _folder):
+            process.send_signal(number)
+            said = read_until(process, "everything is kept in")
+            assert process.wait(10) == 0, said
+            assert not [child for child in running.values() if child.is_running()]
+
+    def test_the_death_of_one_stops_the_rest(self) -> None:
+        """A process that dies is named with its code, the others are stopped, and the exit code is 1."""
+        with supervised() as (process, running, _folder):
+            running["github"].kill()
+            said = read_until(process, "everything is kept in")
+            assert "github ended with -9" in said
+            assert process.wait(10) == 1
+            assert not [child for child in running.values() if child.is_running()]
+
+    def test_a_killed_supervisor_is_cleaned_up_after(self) -> None:
+        """What a killed supervisor left running is ended by the next start of the folder, which then serves."""
+        with supervised() as (process, running, folder):
+            process.kill()
+            process.wait()
+            assert running["postgres"].is_running()
+            with Stack(folder, only={"postgres", "github"}, test_controls=False) as again:
+                assert not [child for child in running.values() if _alive(child)]
+                assert httpx.get(f"{again.github_url}/_ready").status_code == 200
+
+    def test_a_start_that_fails_leaves_nothing_running(self) -> None:
+        """When one process cannot start, those that could are stopped again, and its last lines are told."""
+        with state_folder() as folder:
+            stack = Stack(folder, only={"postgres", "crypto"}, crypto_env={"ENCRYPTION_KEY_FILE": "/nowhere"})
+            with pytest.raises(ProcessError, match=r"(?s)crypto ended with .*ENCRYPTION_KEY_FILE"):
+                stack.start()
+            assert not [process for process in stack.wanted if process.running]
+
+
+class TestOneFolder:
+    """A state folder belongs to one Keyway."""
+
+    def test_two_at_once_are_refused(self) -> None:
+        """A second start in the same folder is told what to do."""
+        with (
+            running_stack(only={"github"}) as first,
+            pytest.raises(ProcessError, match=r"another Keyway is running in .*--state"),
+        ):
+            Stack(first.folder.path, only={"github"}).start()
+
+    def test_a_taken_port_is_named_with_the_way_out(self) -> None:
+        """The port, what it is for, and the flag that changes it."""
+        with running_stack(only={"github"}) as first, state_folder() as other:
+            ports = free_ports() | {"github": first.ports["github"]}
+            with pytest.raises(ProcessError, match=rf"port {ports['github']} \(github\) is taken .*--port github=N"):
+                Stack(other, only={"github"}, ports=ports).start()
+
+    def test_ports_of_up_are_the_documented_ones(self) -> None:
+        """`up` listens where the documentation says."""
+        assert sorted(PORTS.values()) == [3000, 5433, 8080, 8081, 8090, 50051]
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root's folders can be out of reach")
+    def test_an_unreachable_folder_is_refused(self, tmp_path: Path) -> None:
+        """A folder below one that only root may enter is refused with advice, and no permission is widened."""
+        closed = tmp_path / "closed"
+        closed.mkdir(mode=0o700)
+        with pytest.raises(ProcessError, match="choose another folder with --state"):
+            Stack(closed / "state")
+        assert closed.stat().st_mode & 0o777 == 0o700
+
+
+class TestWhatEachMaySee:
+    """Processes share a machine and nothing else."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def parts(cls) -> Iterator[Stack]:
+        """Database, stand-in and crypto."""
+        with running_stack(only={"postgres", "github", "crypto"}) as running:
+            yield running
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="users are changed by root only")
+    def test_as_root_each_is_a_user_of_its_own(self, parts: Stack) -> None:
+        """No process of ours runs as root, and no two as the same user."""
+        users = [psutil.Process(process.pid).uids() for process in parts.wanted]
+        assert all(user.real == user.effective == user.saved != 0 for user in users)
+        assert len({user.real for user in users}) == len(users)
+        groups = [Path(f"/proc/{process.pid}/status").read_text() for process in parts.wanted]
+        assert all(re.search(r"^Groups:\s*$", status, re.MULTILINE) for status in groups)
+
+    def test_secrets_are_private_files_of_their_process(self, parts: Stack) -> None:
+        """Every key is 0600 and belongs to the one process that needs it; the folders of others are closed."""
+        folder = parts.folder
+        keys = {
+            folder.encryption_key: "crypto",
+            folder.certificates / "crypto.key": "crypto",
+            folder.certificates / "backend.key": "backend",
+        }
+        for path, process in keys.items():
+            assert path.stat().st_mode & 0o777 == 0o600
+            assert path.stat().st_uid == (account_of(process).uid or os.geteuid())
+        for private in (folder.postgres, folder.crypto, folder.github, folder.logs):
+            assert private.stat().st_mode & 0o777 == 0o700
+        assert (folder.path / "instance.json").stat().st_mode & 0o777 == 0o600
+
+    def test_nothing_of_our_environment_is_passed_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A child sees what it is given and a few harmless variables, never the rest of the starter's environment."""
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+        monkeypatch.setenv("TZ", "UTC")
+        with running_stack(only={"github", "crypto"}) as running:
+            told = {process.name: psutil.Process(process.pid).environ() for process in running.wanted}
+        assert {name: values["TZ"] for name, values in told.items()} == {"github": "UTC", "crypto": "UTC"}
+        assert not [name for name, values in told.items() if "AWS_SECRET_ACCESS_KEY" in values or "HOME" in values]
+        assert [name for name, values in told.items() if "ENCRYPTION_KEY_FILE" in values] == ["crypto"]
+
+
+def test_up_prints_lines_that_work_when_typed(tmp_path: Path) -> None:
+    """A newcomer copies the lines of `up` into a shell, consents on the page, and sees the value come back."""
+    with state_folder() as folder:
+        ports = [f"--port={server}={port}" for server, port in free_ports().items()]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "keyway_standalone", "up", "--state", str(folder), *ports],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            said = read_until(process, "Ctrl-C stops everything")
+            assert "STORE THIS" in said
+            assert re.search(r"ENCRYPTION_KEY=[0-9a-f]{64}", said)
+            assert "hello" in type_in(said, tmp_path).splitlines()
+            process.terminate()
+            rest = read_until(process, "everything is kept in")
+            assert process.wait(20) == 0
+            assert "GREETING" not in rest
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+
+
+def type_in(said: str, home: Path) -> str:
+    """Types the printed lines into a shell; when `keyway login` shows its code, consents on the page. The output."""
+    lines = said.partition("Type next")[2].splitlines()[2:]
+    script = "set -e\n" + "\n".join(line for line in lines[: lines.index("")])
+    passphrase = re.search(r"passphrase: (\S+)", said)
+    founder = re.search(r"(\S+)\s+founder", said)
+    assert passphrase
+    assert founder
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "KEYWAY_TOKEN_STORE": "file"}
+    shell = subprocess.Popen(
+        ["bash", "-c", script], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    shown = read_until(shell, "and enter the code")
+    page, code = re.findall(r"open (\S+) and enter the code (\S+)", shown)[0]
+    form = {"user_code": code, "login": founder[1], "passphrase": passphrase[1], "decision": "authorize"}
+    assert httpx.post(page, data=form).status_code == 200
+    rest = shell.communicate(timeout=60)[0]
+    assert shell.returncode == 0, shown + rest
+    return shown + rest
+
+
+def _alive(process: psutil.Process) -> bool:
+    deadline = time.monotonic() + 2
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
+    return False
