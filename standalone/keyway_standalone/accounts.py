@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,14 +76,14 @@ def write_private(path: Path, text: str, owner: Account) -> Path:
     return path
 
 
-def readable_copy(source: Path, cache: Path) -> Path:
-    """A copy of `source` under `cache` that everybody may read; made once, whole or not at all."""
-    target = cache / source.name
+def readable_copy(sources: Sequence[Path], target: Path) -> Path:
+    """Copies folders side by side into `target`, which everybody may read; once, whole or not at all."""
     if target.is_dir():
         return target
-    cache.mkdir(mode=0o755, parents=True, exist_ok=True)
-    draft = cache / f".{source.name}.{os.getpid()}"
-    shutil.copytree(source, draft, symlinks=True)
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    draft.mkdir(mode=0o755, parents=True)
+    for source in sources:
+        shutil.copytree(source, draft / source.name, symlinks=True)
     try:
         draft.rename(target)
     except OSError:  # another start was faster

