@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.backend.secrets.desk import HARD, PUBLIC_CLI, Desk, calls, faults, forget_statements, statements
-from tests.invariants.api import SECRETS_JSON
+from tests.backend.secrets.desk import HARD, PUBLIC_CLI, Desk, calls, faults, forget_statements, statements, text_of
+from tests.invariants.api import SECRETS_JSON, Client
 
 
 class TestRefuses:
@@ -101,7 +102,7 @@ class TestRecord:
         desk.set({"A": "1"})
 
         def pulls(number: int) -> list[str]:
-            own = Desk(desk.scene, type(desk.client)(desk.client.base, desk.client.token), desk.place)
+            own = Desk(desk.scene, Client(desk.client.base, desk.client.token), desk.place)
             ids = [f"group-{number}-{turn}" for turn in range(10)]
             assert all(own.client.pull(desk.place, request_id).status == 200 for request_id in ids)
             own.client.close()
@@ -111,6 +112,49 @@ class TestRecord:
             asked = [request_id for ids in pool.map(pulls, range(10)) for request_id in ids]
         recorded = [row["request_id"] for row in desk.audit("secrets_pulled")]
         assert sorted(recorded) == sorted(asked)
+
+
+class TestUnrecorded:
+    """When the row cannot be written."""
+
+    @pytest.fixture
+    def unrecordable(self, desk: Desk) -> Iterator[Desk]:
+        """An environment with a value, in a database that takes no audit row any more."""
+        desk.set({"A": "canary"})
+        desk.scene.sql("REVOKE INSERT ON audit_events FROM keyway_app")
+        yield desk
+        desk.scene.sql("GRANT INSERT ON audit_events TO keyway_app")
+
+    def test_no_value_leaves(self, unrecordable: Desk) -> None:
+        """Every way to read answers 503, and the value is in no answer."""
+        answers = [
+            unrecordable.get(),
+            unrecordable.get(headers={"Accept": "*/*"}),
+            unrecordable.get(limit=1),
+            unrecordable.get("view", key="A"),
+        ]
+        assert [answer.status for answer in answers] == [503] * 4
+        assert "canary" not in "".join(text_of(answer) for answer in answers)
+
+    def test_no_one_of_many_at_once(self, unrecordable: Desk) -> None:
+        """A group whose commit fails fails for each of those who wait for it."""
+        twins = [Desk(d.scene, Client(d.client.base, d.client.token), d.place) for d in [unrecordable] * 8]
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(lambda twin: twin.get().status, twins)) == {503}
+
+    def test_nothing_changes(self, unrecordable: Desk) -> None:
+        """A push without its row is no push."""
+        assert unrecordable.push({"A": "new"}).status == 503
+        assert unrecordable.push({"A": "canary"}).status == 503
+        assert unrecordable.head() == 1
+
+    def test_everything_goes_on_afterwards(self, desk: Desk) -> None:
+        """The control: it was the right to insert that was missing, and one failed group stops no later one."""
+        desk.set({"A": "canary"})
+        desk.scene.sql("REVOKE INSERT ON audit_events FROM keyway_app")
+        refused = desk.get().status
+        desk.scene.sql("GRANT INSERT ON audit_events TO keyway_app")
+        assert (refused, desk.values()) == (503, {"A": "canary"})
 
 
 class TestUnchanged:
