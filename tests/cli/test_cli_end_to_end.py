@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import subprocess
@@ -46,44 +47,44 @@ def plain(text: str) -> dict[str, str]:
 # --- signing in
 
 
-def test_a_person_signs_in_with_githubs_device_flow(stack: Stack, tmp_path: Path) -> None:
-    """The code goes to GitHub's page, the login is kept, whoami knows it, logout revokes it."""
-    person = Person(tmp_path / "p", "acme/app", f"{stack.github_url}/acme/app.git").at(stack.api_url, token=None)
-    login = stack.control.login("maintainer")
-    with subprocess.Popen(
+def start_login(person: Person) -> tuple[subprocess.Popen[str], str, str]:
+    """A running `keyway login`, the page that it names, and the code."""
+    child = subprocess.Popen(
         [KEYWAY, "login"],
         cwd=person.clone,
         env=person.variables,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as child:
-        assert child.stderr is not None
-        page, code = re.search(r"open (\S+) and enter the code (\S+)", child.stderr.readline()).groups()  # type: ignore[union-attr]
-        assert page.startswith(stack.github_url)
-        stack.control.approve_device(code, login)
-        out, err = child.communicate(timeout=30)
+    )
+    assert child.stderr is not None
+    shown = re.search(r"open (\S+) and enter the code (\S+)", child.stderr.readline())
+    assert shown is not None
+    return child, shown[1], shown[2]
+
+
+def test_a_person_signs_in_with_githubs_device_flow(stack: Stack, tmp_path: Path) -> None:
+    """The code goes to GitHub's page; consent keeps a login that logout revokes; Cancel, meanwhile, is exit 3."""
+    origin = f"{stack.github_url}/acme/app.git"
+    person = Person(tmp_path / "p", "acme/app", origin).at(stack.api_url, token=None)
+    other = Person(tmp_path / "q", "acme/app", origin).at(stack.api_url, token=None)
+    login = stack.control.login("maintainer")
+    (child, page, code), (refused, _, other_code) = start_login(person), start_login(other)
+    assert page.startswith(stack.github_url)
+    stack.control.approve_device(code, login)
+    stack.control.deny_device(other_code)
+    (out, err), (_, other_err) = child.communicate(timeout=30), refused.communicate(timeout=30)
+    assert refused.returncode == 3
+    assert "refused on GitHub" in other_err
     assert child.returncode == 0, err
     assert f"signed in as {login}" in out
     assert person.keyway("whoami", "--json").json["username"] == login
     (kept,) = (person.home / ".config" / "keyway" / "logins").iterdir()
-    token = re.search(r'"token": "([^"]+)"', kept.read_text())[1]  # type: ignore[index]
+    token = json.loads(kept.read_text())["token"]
     assert token not in out + err
     assert person.keyway("logout").code == 0
     assert person.keyway("whoami").code == 3
     assert person.keyway("whoami", KEYWAY_TOKEN=token).code == 3
-
-
-def test_a_refused_sign_in_is_told(stack: Stack, alice: Person) -> None:
-    """Cancel on GitHub's page: exit 3."""
-    alice.at(stack.api_url, token=None)
-    with subprocess.Popen(
-        [KEYWAY, "login"], cwd=alice.clone, env=alice.variables, stderr=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stderr is not None
-        stack.control.deny_device(re.search(r"the code (\S+)", child.stderr.readline())[1])  # type: ignore[index]
-        assert "refused on GitHub" in child.stderr.read()
-    assert child.returncode == 3
 
 
 @pytest.mark.parametrize("token", ["nonsense", "eyJhbGciOiJub25lIn0.e30."])
@@ -109,7 +110,7 @@ def test_init_makes_one_vault(team: Team) -> None:
 @pytest.mark.parametrize(("cast", "role"), [("stranger", None), ("reader", "read"), ("teammate", "write")])
 def test_init_is_for_administrators(team: Team, cast: str, role: str | None) -> None:
     """Everybody else gets exit 4, and there is no vault afterwards."""
-    assert team.person(cast, role).keyway("init").code == 4
+    assert team.person(cast, role).keyway("init", CI="true").code == 4
     assert team.owner.keyway("init", "--json").json["created"] is True
 
 
@@ -122,7 +123,7 @@ def test_init_waits_for_the_app(stack: Stack, tokens: dict[str, str], tmp_path: 
     person = Person(tmp_path / "late", name).at(stack.api_url, tokens["founder"])
     refused = person.keyway("init", CI="true")
     assert refused.code == 4
-    assert "install it: http" in refused.err
+    assert "installs it: http" in refused.err
     with subprocess.Popen(
         [KEYWAY, "init"],
         cwd=person.clone,
@@ -160,16 +161,9 @@ def test_what_is_pushed_is_pulled_and_run(vault: Team) -> None:
     assert pulled.code == 0, pulled.err
     assert plain(mate.read()) == AWKWARD
     assert pulled.json["revision"] == pushed.json["revision"]
-    show = "import os, sys; sys.stdout.buffer.write(os.environb[sys.argv[1].encode()])"
-    for key, value in AWKWARD.items():
-        done = subprocess.run(
-            [KEYWAY, "run", "--", sys.executable, "-c", show, key],
-            cwd=mate.clone,
-            env=mate.variables,
-            capture_output=True,
-            check=True,
-        )
-        assert done.stdout == value.encode(), key
+    show = "import json, os; print(json.dumps({k.decode(): v.decode() for k, v in os.environb.items()}))"
+    ran = json.loads(mate.keyway("run", "--", sys.executable, "-c", show).out)
+    assert {key: ran.get(key) for key in AWKWARD} == AWKWARD
 
 
 @pytest.mark.parametrize(("cast", "role"), [("stranger", None), ("removed", None)])
@@ -364,24 +358,13 @@ def test_set_can_write_the_local_file_too(vault: Team) -> None:
     assert vault.owner.read() == '# mine\nA=1\nB="it\'s"\n'
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [
-        (["A="], 2),
-        (["A", ""], 2),
-        (["A"], 2),
-        (["1A=x"], 2),
-        (["A-B=x"], 2),
-        (["PATH=x"], 2),
-        (["LD_PRELOAD=x"], 2),
-        (["A=" + "x" * 65_537], 1),
-    ],
-)
-def test_set_refuses_before_it_asks_the_server(vault: Team, arguments: list[str], code: int) -> None:
+def test_set_refuses_before_it_asks_the_server(vault: Team) -> None:
     """Empty, missing, misnamed and too long values, without showing one."""
-    done = vault.owner.keyway("set", *arguments)
-    assert done.code == code
-    assert "xxxx" not in done.err
+    long = "A=" + "x" * 65_537
+    for arguments in (["A="], ["A", ""], ["A"], ["1A=x"], ["A-B=x"], ["PATH=x"], ["LD_PRELOAD=x"], [long]):
+        done = vault.owner.keyway("set", *arguments)
+        assert done.code == (1 if arguments == [long] else 2), arguments
+        assert "xxxx" not in done.err
     assert vault.owner.keyway("pull").code == 4
 
 
@@ -405,7 +388,7 @@ def test_the_documented_limits(vault: Team) -> None:
     assert owner.keyway("run", "--", "true").code == 0
 
 
-@pytest.mark.parametrize("name", [name for name, (_, wanted) in CASES.items() if isinstance(wanted, Refused)][::4])
+@pytest.mark.parametrize("name", [name for name, (_, wanted) in CASES.items() if isinstance(wanted, Refused)][::6])
 def test_a_hostile_file_sends_nothing(stack: Stack, alice: Person, tokens: dict[str, str], name: str) -> None:
     """File and line, no value, exit 1: the server is not asked."""
     data, wanted = CASES[name]
@@ -436,13 +419,13 @@ def test_hostile_files_that_are_legal_arrive_as_documented(vault: Team) -> None:
     assert not list(vault.owner.clone.rglob("PWNED"))
 
 
-@pytest.mark.parametrize("name", ["PATH", "LD_PRELOAD", "GITHUB_ENV", "ENV"])
-def test_names_that_start_programs_are_refused_with_their_line(vault: Team, name: str) -> None:
-    """Nothing of that file is stored."""
-    vault.owner.write(f"A=1\n{name}=2\n")
-    done = vault.owner.keyway("push")
-    assert done.code == 1
-    assert f"line 2: {name}" in done.err
+def test_names_that_start_programs_are_refused_with_their_line(vault: Team) -> None:
+    """Nothing of such a file is stored."""
+    for name in ("PATH", "LD_PRELOAD", "GITHUB_ENV", "ENV"):
+        vault.owner.write(f"A=1\n{name}=2\n")
+        done = vault.owner.keyway("push")
+        assert done.code == 1
+        assert f"line 2: {name}" in done.err
     assert vault.owner.keyway("pull").code == 4
 
 

@@ -63,10 +63,13 @@ def _wait_for_installation(context: Context, api: Api, repository: str) -> None:
     if state is None or state.get("installed"):
         return
     link = str(state.get("installUrl") or "")
-    missing = NoAccess(f"the GitHub App is not installed for {repository}", f"install it: {link}")
+    missing = NoAccess(
+        f"the GitHub App is not installed for {repository}, or you have no access to it",
+        f"an administrator installs it: {link}",
+    )
     if context.settings.ci:
         raise missing
-    context.terminal.say(f"the GitHub App is not installed for {repository}; install it here:\n  {link}")
+    context.terminal.say(f"{missing.message}; install it here:\n  {link}")
     deadline = time.monotonic() + INSTALL_WAIT_SECONDS
     with context.terminal.waiting("waiting for the installation ..."):
         while time.monotonic() < deadline:
