@@ -6,9 +6,13 @@ together. Neither may be open across a call to another process (design.md 6): ta
 
 from __future__ import annotations
 
+import asyncio
+import os
+import select
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, LiteralString
+from typing import Any, Final, LiteralString
 
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
@@ -16,7 +20,12 @@ from psycopg_pool import AsyncConnectionPool
 
 Connection = AsyncConnection[DictRow]
 
-_OPTIONS = "-c statement_timeout=3000 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+_BLOCK_SECONDS: Final = 3.0  # policy.yaml limits.deadlines_seconds.database
+# A failed attempt to connect is given up soon, so that the next request makes a new one: the pool's own waits double.
+_RETRY_SECONDS: Final = 0.3
+_OPTIONS: Final = (
+    "-c statement_timeout=3000 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+)
 
 
 class Database:
@@ -30,7 +39,7 @@ class Database:
             timeout=2.0,
             max_waiting=400,
             open=False,
-            check=None,
+            reconnect_timeout=_RETRY_SECONDS,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
@@ -50,15 +59,43 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
-        """A connection for single statements; each commits by itself."""
-        async with self._pool.connection() as connection:
+        """A connection for single statements; each commits by itself. After 3 s it is cut, and the block fails."""
+        connection = await self._take()
+        deadline = asyncio.get_running_loop().call_later(_BLOCK_SECONDS, _cut, connection)
+        try:
             yield connection
+        finally:
+            deadline.cancel()
+            await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Everything in the block is committed when it ends, or nothing is."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self.read() as connection, connection.transaction():
             yield connection
+
+    async def _take(self) -> Connection:
+        """A connection whose server is still there, as far as the socket knows: a restart leaves dead ones behind."""
+        while True:
+            connection = await self._pool.getconn()
+            if not _is_cut(connection):
+                return connection
+            await connection.close()
+            await self._pool.putconn(connection)
+
+
+def _is_cut(connection: Connection) -> bool:
+    """Whether an idle connection has something to say: only its end does. Costs one system call and no round trip."""
+    watch = select.poll()
+    watch.register(connection.fileno(), select.POLLIN)
+    return bool(watch.poll(0))
+
+
+def _cut(connection: Connection) -> None:
+    """Ends a connection from outside. Cancelling would ask the server for leave, and the server is what is silent."""
+    if not connection.closed:
+        with socket.socket(fileno=os.dup(connection.fileno())) as other:
+            other.shutdown(socket.SHUT_RDWR)
 
 
 async def one(connection: Connection, statement: LiteralString, **values: Any) -> DictRow | None:

@@ -77,6 +77,12 @@ class Person(_Answer):
     avatar_url: str | None = None
 
 
+class CheckedToken(_Answer):
+    """For which App a user token was issued."""
+
+    client_id: str = Field(validation_alias=AliasPath("app", "client_id"))
+
+
 class Email(_Answer):
     """One address of a person."""
 

@@ -15,6 +15,7 @@ from keyway_core.sensitive import Sensitive
 
 from keyway_backend.clients.github.answers import (
     Account,
+    CheckedToken,
     DeviceStart,
     Email,
     Installation,
@@ -177,7 +178,9 @@ class GitHub:
             response = await self._transport.post(path, auth=auth, json={"access_token": token.reveal()})
         except TokenRejected as error:
             raise GitHubUnknown(f"{error}; are client id and secret right?") from None
-        return response is not None
+        if response is None:
+            return False
+        return parse(response, CheckedToken, path).client_id == self._client_id
 
     async def person(self, token: Sensitive) -> Person:
         """Who a user token belongs to. Raises TokenRejected, GitHubUnknown."""
