@@ -74,8 +74,9 @@ def prepare_certificates(folder: Path) -> list[str]:
     ours, served = folder / "certs", folder / "certs" / "caddy"
     if (served / "fullchain.pem").exists() and not (ours / "keyway.crt").exists():
         return ["certs/caddy: a certificate of yours is there, left as it is"]
-    ours.mkdir(mode=0o700, exist_ok=True)
-    served.mkdir(mode=0o755, exist_ok=True)
+    for place, mode in ((ours, 0o700), (served, 0o755)):
+        place.mkdir(exist_ok=True)
+        place.chmod(mode)
     made = ensure(ours, {"keyway": NAMES})
     # Caddy's container has a user of its own, who must be able to read the key: the folder above, which only you can
     # enter, is what keeps everybody else away.

@@ -20,7 +20,8 @@ from pydantic import BaseModel
 
 # Compose gives a process its ports and addresses by itself; these are for caddy, the database and compose.
 COMPOSE_ONLY = {
-    "CADDYFILE", "CADDY_TLS", "HTTP_PORT", "HTTPS_PORT", "EDGE_SUBNET", "DB_OWNER_PASSWORD", "DB_APP_PASSWORD",
+    "CADDYFILE", "CADDY_CERTS", "CADDY_TLS", "HTTP_PORT", "HTTPS_PORT", "EDGE_SUBNET",
+    "DB_OWNER_PASSWORD", "DB_APP_PASSWORD",
 }  # fmt: skip
 
 
