@@ -59,6 +59,7 @@ async def ensure(database: Database, crypto: VaultCrypto, settings: Settings) ->
     crypto.bind(instance.id)
     await _refuse_damaged_check(instance, crypto)
     await _remember(database, crypto, instance, keys)
+    crypto.insist([key.fingerprint for key in keys])
     return instance
 
 

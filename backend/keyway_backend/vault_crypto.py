@@ -44,6 +44,7 @@ BYTES_IN_FLIGHT: Final = 33_554_432
 
 _PURPOSE_OF_VALUES: Final = "secret"
 _SERVER_NAME: Final = "crypto"
+_BOUND_TO: Final = "keyway-bound-to"
 _VALUES_PER_CALL: Final = 10_000
 _MANIFEST_RESERVE: Final = 1_048_576
 _ITEM_RESERVE: Final = 64
@@ -144,10 +145,15 @@ class VaultCrypto:
         self._stub = CryptoStub(self._channel)  # type: ignore[no-untyped-call]
         self._flight = _Flight(BYTES_IN_FLIGHT)
         self._instance = b""
+        self._metadata: tuple[tuple[str, str], ...] = ()
 
     def bind(self, instance_id: UUID) -> None:
         """Says which installation every context belongs to."""
         self._instance = instance_id.bytes
+
+    def insist(self, fingerprints: Sequence[str]) -> None:
+        """From now on every call names these keys, and a crypto service that came back with others refuses it."""
+        self._metadata = ((_BOUND_TO, ",".join(fingerprints)),)
 
     async def close(self) -> None:
         """Lets calls under way end within a second."""
@@ -249,12 +255,12 @@ class VaultCrypto:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS), self._flight.of(request.ByteSize()):
                 try:
-                    return await method(request, timeout=DEADLINE_SECONDS)
+                    return await method(request, timeout=DEADLINE_SECONDS, metadata=self._metadata)
                 except grpc.aio.AioRpcError as error:
                     if error.code() is not grpc.StatusCode.UNAVAILABLE:
                         raise
                     left = DEADLINE_SECONDS - (time.monotonic() - started)
-                    return await method(request, timeout=left, wait_for_ready=True)
+                    return await method(request, timeout=left, wait_for_ready=True, metadata=self._metadata)
         except TimeoutError:
             raise _unavailable(name, grpc.StatusCode.DEADLINE_EXCEEDED) from None
         except grpc.aio.AioRpcError as error:

@@ -18,11 +18,12 @@ from keyway_protos import crypto_pb2 as pb
 from keyway_crypto import VERSION, envelope, manifest
 from keyway_crypto.caller_auth import Budget
 from keyway_crypto.envelope import Scope, entries
-from keyway_crypto.errors import BudgetError, IntegrityError, InvalidCallError, RefusedError
+from keyway_crypto.errors import BudgetError, IntegrityError, InvalidCallError, RefusedError, UnknownKeyVersionError
 from keyway_crypto.keyring import KeyRing
 
 SERVICE = "keyway.crypto.v1.Crypto"
 VALUES_PER_CALL = 10_000
+BOUND_TO = "keyway-bound-to"
 
 _SLICE = 128
 _LARGE_CALL_BYTES = 262_144
@@ -40,6 +41,7 @@ class CryptoServicer:
 
     def __init__(self, ring: KeyRing, budget: Budget) -> None:
         self._ring, self._budget = ring, budget
+        self._fingerprints = set(ring.fingerprints().values())
         self._large = asyncio.Lock()
         self._sealed = self._opened = self._calls = 0
 
@@ -102,6 +104,13 @@ class CryptoServicer:
         ]
         counters = {"values_sealed": self._sealed, "values_opened": self._opened, "calls": self._calls}
         return pb.StatusResponse(version=VERSION, keys=keys, **counters)
+
+    def _refuse_other_keys(self, metadata: Any) -> None:
+        """A caller names the fingerprints that its data is bound to. Without any of them nothing may be sealed here: it
+        would carry a version number that means another key there. Raises UnknownKeyVersionError."""
+        named = dict(metadata or ()).get(BOUND_TO)
+        if named and self._fingerprints.isdisjoint(named.split(",")):
+            raise UnknownKeyVersionError("none of the keys that the caller is bound to is here")
 
     def _admit(self, peer: str, values: int) -> None:
         self._calls += 1
@@ -170,6 +179,8 @@ class CryptoServicer:
     ) -> grpc.RpcMethodHandler[Any, Any]:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             try:
+                if kind is not pb.StatusRequest:
+                    self._refuse_other_keys(context.invocation_metadata())
                 async with self._large if len(raw) > _LARGE_CALL_BYTES else nullcontext():
                     response = await work(kind.FromString(raw), context.peer().rpartition(":")[0])
                     return _bounded(response.SerializeToString())
