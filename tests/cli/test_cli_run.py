@@ -54,12 +54,10 @@ def test_no_environment_no_program(alice: Person) -> None:
     assert not (alice.clone / "started").exists()
 
 
-@pytest.mark.parametrize(
-    "name", ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "GITHUB_ENV", "1A", "A B", "A=B", "", "A\nB"]
-)
-def test_names_that_change_how_programs_start_are_left_out(alice: Person, name: str) -> None:
+def test_names_that_change_how_programs_start_are_left_out(alice: Person) -> None:
     """Whatever a server sends: named in a warning, and not in the program's environment."""
-    with listening(lambda _: pulled({name: "canary-x", "GOOD": "1"})) as server:
+    names = ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "GITHUB_ENV", "GITHUB_PATH", "1A", "A B", "A=B", "", "A\nB"]
+    with listening(lambda _: pulled(dict.fromkeys(names, "canary-x") | {"GOOD": "1"})) as server:
         done = run(alice, server, sys.executable, "-c", "import os; print(dict(os.environ))")
     assert done.returncode == 0, done.stderr
     assert b"canary-x" not in done.stdout + done.stderr
@@ -92,20 +90,20 @@ def test_a_value_replaces_a_variable_and_leaves_the_others(alice: Person) -> Non
     assert done.stdout == b"vault stays\n"
 
 
-@pytest.mark.parametrize("code", [0, 1, 2, 3, 42, 75, 126, 127, 255])
+@pytest.mark.parametrize("code", [0, 1, 75, 127, 255])
 def test_the_exit_code_is_the_programs(alice: Person, server: Peer, code: int) -> None:
     """Every code, ours included."""
     assert run(alice, server, "sh", "-c", f"exit {code}").returncode == code
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL", "SIGHUP", "SIGSEGV", "SIGPIPE"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGKILL", "SIGPIPE"])
 def test_death_by_a_signal_is_the_programs(alice: Person, server: Peer, name: str) -> None:
     """The parent sees the signal itself (a shell shows 128 + n)."""
     number = signal.Signals[name]
     assert run(alice, server, "sh", "-c", f"kill -{number} $$").returncode == -number
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGUSR1"])
 def test_a_signal_reaches_the_program(alice: Person, server: Peer, name: str) -> None:
     """It is one process: what is sent to `keyway` is sent to the program."""
     alice.at(server.url)
@@ -177,8 +175,8 @@ def test_a_value_that_is_too_long_for_the_kernel_is_named(alice: Person) -> None
 
 
 def test_an_environment_that_is_too_large_for_the_kernel_is_explained(alice: Person) -> None:
-    """Ten thousand keys and 40 MB: exit 1, the size and the largest keys, and nothing started."""
-    values = {f"K{number}": "x" * 4_000 for number in range(10_000)} | {"LARGEST": "y" * 100_000}
+    """Ten thousand keys and 10 MB: exit 1, the size and the largest keys, and nothing started."""
+    values = {f"K{number}": "x" * 1_000 for number in range(10_000)} | {"LARGEST": "y" * 100_000}
     with listening(lambda _: pulled(values)) as server:
         done = run(alice, server, "touch", "started")
     assert done.returncode == 1
