@@ -9,16 +9,18 @@ import asyncio
 import signal
 import sys
 import time
-from typing import Final, NoReturn
+from collections.abc import Callable
+from functools import partial
+from multiprocessing import get_context
+from typing import Final
 
 import orjson
 import psycopg
 import uvloop
 from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import SQLAlchemyError
 
 from keyway_backend import VERSION, app
-from keyway_backend.db import demands, migrate
+from keyway_backend.db import demands
 from keyway_backend.health import Health
 from keyway_backend.instance import WrongInstanceError
 from keyway_backend.ops import ops_app
@@ -30,7 +32,7 @@ from keyway_backend.platform.settings import Settings
 EXIT_USAGE: Final = 64
 EXIT_UNAVAILABLE: Final = 69
 EXIT_CONFIGURATION: Final = 78
-_DATABASE_SECONDS: Final = 30.0
+_DATABASE_SECONDS: Final = 10.0
 _NOTICE_SECONDS: Final = 0.2
 
 _log = log.logger("process")
@@ -46,31 +48,33 @@ class RefusedError(Exception):
 
 def main() -> None:
     """The command line."""
+    match sys.argv[1:]:
+        case []:
+            _tell_refusals(_run)
+        case ["openapi"]:
+            sys.stdout.buffer.write(orjson.dumps(app.document(), option=orjson.OPT_INDENT_2) + b"\n")
+        case _:
+            sys.stderr.write("usage: python -m keyway_backend [openapi]\n")
+            raise SystemExit(EXIT_USAGE)
+
+
+def _tell_refusals(work: Callable[[], None]) -> None:
+    """Ends the process with a line per reason when it must not go on."""
     try:
-        match sys.argv[1:]:
-            case []:
-                _run()
-            case ["openapi"]:
-                sys.stdout.buffer.write(orjson.dumps(app.document(), option=orjson.OPT_INDENT_2) + b"\n")
-            case _:
-                _refuse_arguments()
+        work()
     except RefusedError as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"keyway-backend: {line}\n")
         raise SystemExit(error.code) from None
 
 
-def _refuse_arguments() -> NoReturn:
-    raise RefusedError("usage: python -m keyway_backend [openapi]", EXIT_USAGE)
-
-
 def _run() -> None:
     try:
         configured = settings.load()
         log.configure(configured.log_level)
-        _migrate(configured)
+        _migrate_aside(configured)
         uvloop.run(_serve(configured))
-    except (settings.SettingsError, WrongInstanceError, migrate.SchemaTooNew, AddressTakenError) as error:
+    except (settings.SettingsError, WrongInstanceError, AddressTakenError) as error:
         raise RefusedError(str(error)) from None
     except Unavailable as error:
         raise RefusedError(f"CRYPTO_SERVICE_URL: {error.detail}", EXIT_UNAVAILABLE) from None
@@ -78,20 +82,32 @@ def _run() -> None:
         raise RefusedError(f"DATABASE_URL: {_named(error)}", EXIT_UNAVAILABLE) from None
 
 
+def _migrate_aside(configured: Settings) -> None:
+    """In a process of its own, because what a migration loads is 20 MB that serving never needs."""
+    child = get_context("fork").Process(target=_tell_refusals, args=(partial(_migrate, configured),))
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(child.exitcode)
+
+
 def _migrate(configured: Settings) -> None:
     """Brings the schema up to date; waits for a database that is still starting."""
+    from keyway_backend.db import migrate  # noqa: PLC0415 - see _migrate_aside
+
     owner, application = configured.migration_database_url, configured.database_url
     deadline = time.monotonic() + _DATABASE_SECONDS
     while True:
         try:
             migrate.migrate(owner.get_secret_value(), application.get_secret_value())
-        except psycopg.OperationalError as error:
-            if time.monotonic() > deadline:
-                raise RefusedError(f"MIGRATION_DATABASE_URL: {_named(error)}", EXIT_UNAVAILABLE) from None
+        except migrate.SchemaTooNew as error:
+            raise RefusedError(f"MIGRATION_DATABASE_URL: {error}") from None
+        except migrate.FAILURES as error:
+            starting = isinstance(getattr(error, "orig", error), psycopg.OperationalError)
+            if not starting or time.monotonic() > deadline:
+                reason = f"MIGRATION_DATABASE_URL: the schema could not be brought up to date: {_named(error)}"
+                raise RefusedError(reason, EXIT_UNAVAILABLE) from None
             time.sleep(0.5)
-        except (psycopg.Error, SQLAlchemyError) as error:
-            reason = f"MIGRATION_DATABASE_URL: the schema could not be brought up to date: {_named(error)}"
-            raise RefusedError(reason, EXIT_UNAVAILABLE) from None
         else:
             return
 

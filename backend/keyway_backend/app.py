@@ -29,8 +29,8 @@ from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
-from keyway_backend.db import migrate
 from keyway_backend.db.engine import Database
+from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
 from keyway_backend.features.accounts.github_people import GitHubTokens
 from keyway_backend.features.accounts.service import Accounts
@@ -101,7 +101,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         checks = {
             "database": database_check(database),
             "crypto": _crypto_check(bound, crypto),
-            "migrations": migrations_check(database, migrate.head()),
+            "migrations": migrations_check(database, WANTED),
             "github": github.app_answers,
             "clock": clock_check(database),
         }

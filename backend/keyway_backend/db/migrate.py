@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import alembic.util
 import psycopg
 import sqlalchemy
+import sqlalchemy.exc
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -15,8 +17,14 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection
 
+from keyway_backend.db.revision import WANTED
+
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6B657977  # "keyw"
+
+
+FAILURES: Final = (psycopg.Error, sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError)
+"""What a migration may raise besides SchemaTooNew. Nothing was changed then."""
 
 
 class SchemaTooNew(Exception):
@@ -40,14 +48,9 @@ def migrate(owner_url: str, app_url: str) -> str:
         config = Config()
         config.set_main_option("script_location", str(_SCRIPTS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, WANTED)
         _state_rights(connection, owner=_user(owner_url), app=_user(app_url))
         return _present(connection) or ""
-
-
-def head() -> str:
-    """The revision that this code wants."""
-    return ScriptDirectory(str(_SCRIPTS)).get_current_head() or ""
 
 
 def _present(connection: Connection) -> str | None:

@@ -1,0 +1,6 @@
+"""Which schema this code was written for."""
+
+from typing import Final
+
+WANTED: Final = "0001"
+"""The newest file in `migrations/versions`; a test says so."""
