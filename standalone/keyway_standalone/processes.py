@@ -216,7 +216,8 @@ class Stack:
         return Process(name, account_of(name), self.log_dir / f"{name}.log", command, ready)
 
     def _module(self, process: str, module: str, environment: dict[str, str], *arguments: str) -> Command:
-        return module_command(module, list(arguments), environment, account_of(process))
+        copies = self.folder.path / "code" / process
+        return module_command(module, list(arguments), environment, account_of(process), copies)
 
     def _github_command(self) -> Command:
         settings = {
