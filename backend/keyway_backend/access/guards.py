@@ -66,9 +66,9 @@ class PushGuard(Guard):
     """The environment that `repoFullName` and `environment` of the body name, for writing."""
 
     async def __call__(self, request: Request) -> EnvironmentGrant:
-        sent = await json_body(request)
         access = _access(request)
         actor = await access.actor(request, Scope.WRITE)
+        sent = await json_body(request)
         faults: list[FieldError] = []
         asked = _environment(sent.get("repoFullName"), sent.get("environment"), "repoFullName", faults)
         if asked is None:
@@ -81,9 +81,9 @@ class NewVaultGuard(Guard):
     """An admin of the repository that `repoFullName` of the body names."""
 
     async def __call__(self, request: Request) -> RepositoryGrant:
-        sent = await json_body(request)
         access = _access(request)
         grant = await access.person(request, Scope.WRITE)
+        sent = await json_body(request)
         owner, name = repository_named(sent.get("repoFullName"), "repoFullName")
         return await access.new_vault(grant, owner, name)
 
