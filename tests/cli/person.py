@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -126,8 +127,12 @@ class Dialogue:
         return self
 
     def interrupt(self) -> Dialogue:
-        """What Ctrl-C does."""
-        self._process.send_signal(signal.SIGINT)
+        """What Ctrl-C does. Python may miss the first one, between showing its question and waiting for the answer."""
+        for _ in range(20):
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+                break
         return self
 
     def end(self) -> Done:
@@ -141,6 +146,7 @@ class Dialogue:
     def _read(self) -> bool:
         if not select.select([self._master], [], [], 20)[0]:
             self._process.kill()
+            self._process.wait()
             raise TimeoutError(f"silent after {self.seen!r}")
         try:
             data = os.read(self._master, 65_536)
