@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,6 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(1_500)]
 API = f"https://api.{DOMAIN}"
 VALUES = {"DATABASE_URL": "postgres://canary-7f3a@db/app", "PEM": "-----BEGIN X-----\nline\n-----END X-----\n", "E": ""}
 ONE_SHOT = {"certificates"}
-# A public resolver, and the router of this machine's own network: a refusal of its is an answer from outside too.
-OUTSIDE = [("1.1.1.1", 443), *((gateway, 1) for gateway in re.findall(r"default via (\S+)", run("ip", "route")))]
 
 
 def engine_problem() -> str | None:
@@ -104,7 +103,7 @@ class TestRefusals:
 
     def test_who_needs_no_way_out_has_none(self, deployment: Deployment) -> None:
         """Hosts outside answer the backend, which speaks to GitHub; nothing comes back to crypto, db or dashboard."""
-        outside = [target for target in OUTSIDE if answered(deployment, "backend", *target)]
+        outside = [target for target in hosts_outside() if answered(deployment, "backend", *target)]
         assert outside, "nothing outside answers the backend, so this machine cannot prove it"
         for service in ("crypto", "dashboard"):
             assert not [target for target in outside if answered(deployment, service, *target)], service
@@ -271,6 +270,13 @@ def reaches(deployment: Deployment, origin: str, host: str, port: int) -> bool:
         else ("python", "-c", f"import socket; socket.create_connection(({host!r}, {port}), 2)")
     )
     return deployment.inside(origin, *probe).returncode == 0
+
+
+def hosts_outside() -> list[tuple[str, int]]:
+    """A public resolver, and the router of this machine's own network: a refusal of its is an answer too."""
+    routes = re.findall(r"^\S+\t00000000\t(\w{8})\t", Path("/proc/net/route").read_text(), re.MULTILINE)
+    routers = [socket.inet_ntoa(bytes.fromhex(number)[::-1]) for number in routes]
+    return [("1.1.1.1", 443), *((router, 1) for router in routers)]
 
 
 def answered(deployment: Deployment, origin: str, host: str, port: int) -> bool:
