@@ -52,6 +52,12 @@ def read_until(process: subprocess.Popen[str], sentence: str) -> str:
     raise AssertionError(said)
 
 
+def end(process: subprocess.Popen[str]) -> None:
+    """Lets a supervisor stop what it started, also after a test that failed."""
+    process.terminate()
+    process.communicate(timeout=30)
+
+
 @contextmanager
 def supervised() -> Iterator[tuple[subprocess.Popen[str], dict[str, psutil.Process], Path]]:
     """A supervisor of two processes, as a process."""
@@ -64,10 +70,7 @@ def supervised() -> Iterator[tuple[subprocess.Popen[str], dict[str, psutil.Proce
             assert "postgres ready" in said
             yield process, children(process.pid), folder
         finally:
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
+            end(process)
 
 
 class TestTheEnd:
@@ -207,10 +210,7 @@ def test_up_prints_lines_that_work_when_typed(tmp_path: Path) -> None:
             assert process.wait(20) == 0
             assert "GREETING" not in rest
         finally:
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
+            end(process)
 
 
 def type_in(said: str, home: Path) -> str:
