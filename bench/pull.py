@@ -109,7 +109,7 @@ def shape(world: World) -> Section:
 
 def _per_pull(world: World, place: Place, count: int = 20) -> tuple[float, float]:
     with world.database() as connection:
-        connection.execute("SELECT pg_stat_statements_reset()")
+        connection.execute("SELECT statistics.pg_stat_statements_reset()")
     before = crypto_calls(world)
     result = load.run(world.port, messages(world, [place]), clients=1, seconds=20, requests=count)
     after = crypto_calls(world)
@@ -120,7 +120,7 @@ def statements_run(world: World) -> float:
     """Statements of the application role since the last reset, as Postgres counted them."""
     with world.database() as connection:
         row = connection.execute(
-            """SELECT coalesce(sum(s.calls), 0)::float8 FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+            """SELECT coalesce(sum(s.calls), 0)::float8 FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
                WHERE r.rolname = 'keyway_app' AND s.query !~* 'alembic_version|pg_is_in_recovery|clock_timestamp'"""
         ).fetchone()
     assert row is not None

@@ -27,7 +27,7 @@ def measure(world: World) -> Section:
         body = {"repoFullName": place.full_name, "environment": ENVIRONMENT, "mode": "merge", "secrets": secrets}
         message = load.request("POST", "/v1/secrets/push", world.token, body=orjson.dumps(body))
         with world.database() as connection:
-            connection.execute("SELECT pg_stat_statements_reset()")
+            connection.execute("SELECT statistics.pg_stat_statements_reset()")
         before = crypto_calls(world)
         result = load.run(world.port, [message], clients=1, seconds=30, requests=1)
         if result.statuses != {"200": 1}:

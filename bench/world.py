@@ -92,7 +92,7 @@ class World:
         return found
 
     def database(self) -> psycopg.Connection[Any]:
-        """As the owner of the schema."""
+        """As the database's own administrator."""
         return psycopg.connect(self.stack.superuser_database_url)
 
     def scope(self, place: Place) -> Scope:
