@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.ERROR
     except (click.Abort, KeyboardInterrupt):
         print("keyway: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED

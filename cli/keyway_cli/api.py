@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -197,9 +198,11 @@ def _data(answer: Json) -> Json:
 
 
 def _revision(found: object) -> Revision | None:
-    if not isinstance(found, dict) or not isinstance(found.get("number"), int) or not isinstance(found.get("id"), str):
+    number, name = (found.get("number"), found.get("id")) if isinstance(found, dict) else (None, None)
+    if not isinstance(number, int) or not isinstance(name, str):
         return None
-    return Revision(found["number"], found["id"])
+    # The id goes back in a header.
+    return Revision(number, name) if re.fullmatch(r"[\w.-]{1,100}", name, re.ASCII) else None
 
 
 def _refusal(reply: Reply, problem: Json) -> KeywayError:

@@ -36,6 +36,8 @@ class Settings(NamedTuple):
 def read(environ: Mapping[str, str]) -> Settings:
     """The settings of one process. Raises Misconfigured, naming the variable and never a value that could be secret."""
     token = environ.get("KEYWAY_TOKEN", "").strip()
+    if not is_token(token):
+        raise Misconfigured("KEYWAY_TOKEN holds characters that no token has")
     return Settings(
         api_url=environ.get("KEYWAY_API_URL", "").strip(),
         token=Sensitive(token) if token else None,
@@ -49,6 +51,11 @@ def read(environ: Mapping[str, str]) -> Settings:
         config=_directory(environ, "XDG_CONFIG_HOME", ".config", windows="APPDATA"),
         state=_directory(environ, "XDG_STATE_HOME", ".local/state", windows="LOCALAPPDATA"),
     )
+
+
+def is_token(text: str) -> bool:
+    """Whether a text can travel as a credential: printable ASCII without blanks."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _token_store(environ: Mapping[str, str]) -> str:

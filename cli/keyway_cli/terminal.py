@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, Final
 
 from keyway_cli.changes import Changes
@@ -26,6 +27,8 @@ class Terminal:
 
     def __init__(self, *, as_json: bool = False, color: bool = True, ci: bool = False) -> None:
         self._as_json = as_json
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
         self._tty = sys.stderr.isatty()
         self._color = color and self._tty and not ci
         self.interactive = self._tty and sys.stdin.isatty() and not ci

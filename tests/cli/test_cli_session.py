@@ -280,6 +280,16 @@ def test_signing_in_by_device(alice: Person) -> None:
         assert "origin is on github.com, not on ghe.example.com" in alice.keyway("pull").err
 
 
+def test_signing_in_at_a_terminal_shows_that_it_waits(alice: Person) -> None:
+    """A spinner at a terminal, and the code stays readable."""
+    with listening(GitHubPage(PENDING, APPROVED)) as server:
+        done = alice.at(server.url, token=None).at_terminal("login").end()
+    assert done.code == 0, done.out
+    assert "enter the code ABCD-1234" in done.out
+    assert "waiting for your approval" in done.out
+    assert "alice-token" not in done.out
+
+
 def test_the_token_is_typed_unseen(alice: Person) -> None:
     """At a terminal the token is asked for and not shown."""
     with listening(server_of_people) as server:

@@ -126,7 +126,12 @@ def test_an_error_is_an_object_too(alice: Person) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value", "words"),
-    [("KEYWAY_TOKEN_STORE", "vault", "auto, keyring, file"), ("KEYWAY_REPOSITORY", "secret-word", "owner/name")],
+    [
+        ("KEYWAY_TOKEN_STORE", "vault", "auto, keyring, file"),
+        ("KEYWAY_REPOSITORY", "secret-word", "owner/name"),
+        ("KEYWAY_TOKEN", "secret-word\nX: 1", "characters that no token has"),
+        ("KEYWAY_TOKEN", "secret-word-é", "characters that no token has"),
+    ],
 )
 def test_a_bad_variable_is_named_and_its_value_is_not(alice: Person, name: str, value: str, words: str) -> None:
     """Exit 78, with the variable's name."""
@@ -135,6 +140,23 @@ def test_a_bad_variable_is_named_and_its_value_is_not(alice: Person, name: str, 
     assert name in done.err
     assert words in done.err
     assert "secret-word" not in done.err
+
+
+def test_a_reader_that_leaves_is_no_drama(alice: Person) -> None:
+    """`keyway --help | true` leaves no traceback."""
+    done = subprocess.run(
+        ["sh", "-c", f"(sleep 0.3; {KEYWAY} --help) | true"], env=alice.variables, capture_output=True, check=False
+    )
+    assert b"Traceback" not in done.stderr
+    assert b"Exception" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["", "x" * 51, "a\nb"])
+def test_an_environment_without_a_proper_name_is_refused(alice: Person, name: str) -> None:
+    """Exit 2, before the server is asked."""
+    done = alice.at("http://127.0.0.1:9").keyway("pull", "-e", name)
+    assert done.code == 2
+    assert "1 to 50 characters" in done.err
 
 
 def test_it_can_be_imported_where_unix_modules_are_missing() -> None:

@@ -153,6 +153,15 @@ def test_what_is_sent_names_the_program(alice: Person) -> None:
     assert request.headers.keys() <= {"host", "accept-encoding", "accept", "user-agent", "authorization"}
 
 
+def test_a_hostile_revision_does_not_reach_a_header(alice: Person) -> None:
+    """What a server sends as an id is only sent back when it looks like one."""
+    asked = pulled({"B": "1"}, 1, 'x"\r\nEvil: 1')
+    with listening(lambda request: asked if request.method == "GET" else PUSHED) as server:
+        assert alice.at(server.url).keyway("set", "A=1").code == 0
+        assert "if-match" not in server.requests[-1].headers
+        assert "evil" not in server.requests[-1].headers
+
+
 class Authority:
     """A certificate authority made for this run, and a server certificate for 127.0.0.1 by it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from keyway_core.names import is_repository
 from keyway_core.sensitive import Sensitive
@@ -16,7 +16,10 @@ from keyway_cli.settings import Settings
 from keyway_cli.terminal import Terminal
 from keyway_cli.transport import Transport, parse_origin
 
-NO_SERVER_HINT = "set KEYWAY_API_URL=https://api.<your domain>, or: keyway login --api-url https://api.<your domain>"
+LONGEST_ENVIRONMENT: Final = 50  # contract.md 4.3
+NO_SERVER_HINT: Final = (
+    "set KEYWAY_API_URL=https://api.<your domain>, or: keyway login --api-url https://api.<your domain>"
+)
 
 
 class Credential(NamedTuple):
@@ -74,6 +77,8 @@ class Context:
 
     def place(self, environment: str) -> Place:
         """An environment of the repository that we are in."""
+        if not 1 <= len(environment) <= LONGEST_ENVIRONMENT or not environment.isprintable():
+            raise UsageProblem(f"an environment's name has 1 to {LONGEST_ENVIRONMENT} characters", "name it with -e")
         return Place(self.repository(), environment)
 
     @cached_property

@@ -13,6 +13,7 @@ from keyway_cli.actions.context import Context
 from keyway_cli.api import Api
 from keyway_cli.errors import KeywayError, Misconfigured, NotSignedIn, Unavailable, UsageProblem
 from keyway_cli.session import Login
+from keyway_cli.settings import is_token
 
 LONGEST_WAIT_SECONDS: Final = 1_800.0
 _FALLBACK_INTERVAL: Final = 5.0
@@ -56,7 +57,7 @@ def _read_token(context: Context) -> str:
         raise UsageProblem("a token is read from stdin here", "keyway login --token < file")
     else:
         token = sys.stdin.readline()
-    if not token.strip() or not token.strip().isascii():
+    if not token.strip() or not is_token(token.strip()):
         raise UsageProblem("that is no token", "paste it, or: keyway login --token < file")
     return token.strip()
 
