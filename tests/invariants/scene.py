@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import psycopg
+from keyway_standalone.process import Process
 from keyway_standalone.processes import Stack
 from stack import running_stack
 
@@ -99,7 +100,18 @@ def opened(vaults: int = 1, **options: Any) -> Iterator[Scene]:
             stack.control.create_repo(repository)
             made = client.request("POST", "/v1/vaults", {"repoFullName": repository})
             assert made.status == 201, made
-        yield scene
+        try:
+            yield scene
+        finally:
+            for process in stack.wanted:
+                process.kill()  # nobody is left to be polite to, and draining takes seconds
+
+
+def restarted(process: Process, environment: Mapping[str, str | None] | None = None) -> None:
+    """kill -9, and a start with these variables laid over those that it had."""
+    process.kill()
+    process.environment.update(environment or {})
+    process.start()
 
 
 def until(holds: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+import signal
 import statistics
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,7 +23,7 @@ from keyway_standalone.process import Process
 from keyway_standalone.processes import Stack
 
 from tests.invariants.api import Answer, Client, Place
-from tests.invariants.ledger import Ledger, judge, now
+from tests.invariants.ledger import Ledger, Operation, judge, now
 from tests.invariants.scene import Scene, opened, until
 from tests.invariants.storm import KEYS, Looker, Storm, values_of
 
@@ -38,29 +42,33 @@ OPEN_TRANSACTIONS: Final = """
 def blow(stack: Stack, storm: Storm, looker: Looker, rounds: int, seed: int) -> str:
     """Kills one process per round while everybody works, and judges after each recovery. Returns the summary."""
     choose = random.Random(seed)  # noqa: S311 - when to strike
-    hits, recoveries = 0, []
+    blows: list[tuple[float, float]] = []
     with storm.blowing():
         for number in range(rounds):
             process: Process = getattr(stack, TARGETS[number % len(TARGETS)])
             storm.resume()
             time.sleep(choose.uniform(0.4, 0.9))
-            hits += bool(storm.ledger.in_flight())
-            recoveries.append(strike(stack, process))
+            blows.append(strike(stack, process, storm.ledger))
             time.sleep(choose.uniform(0.1, 0.3))
             storm.pause()
             assert judgement(storm, looker) == [], f"round {number + 1}, {process.name} killed"
     assert storm.errors == []
-    assert hits >= HIT_SHARE * rounds
-    return summary(storm, rounds, hits, recoveries)
+    return summary(storm.ledger.operations(), blows)
 
 
-def strike(stack: Stack, process: Process) -> float:
-    """kill -9, start again, wait until the backend says that it is ready. Seconds from the kill on."""
+def strike(stack: Stack, process: Process, ledger: Ledger) -> tuple[float, float]:
+    """kill -9 while something is in flight, start again, wait until the backend says that it is ready.
+
+    The moment of the kill, and the seconds from then until it was ready.
+    """
+    with suppress(AssertionError):
+        until(lambda: len(ledger.in_flight()) > 1, seconds=0.5)
     struck = now()
-    process.kill()
+    os.kill(process.pid, signal.SIGKILL)
+    process.kill()  # what it leaves behind
     process.start()
     stack.backend.wait_ready(SETTLED_SECONDS)
-    return now() - struck
+    return struck, now() - struck
 
 
 def judgement(storm: Storm, looker: Looker) -> list[str]:
@@ -82,17 +90,15 @@ def settled(client: Client, place: Place) -> Answer:
     return answer
 
 
-def summary(storm: Storm, rounds: int, hits: int, recoveries: Sequence[float]) -> str:
-    """One line for whoever runs it."""
-    operations = storm.ledger.operations()
-    counted = {
-        f"{outcome} {kind}": sum(o.kind == kind and o.outcome == outcome for o in operations)
-        for kind in ("push", "read")
-        for outcome in ("ack", "refused", "unknown")
-    }
-    told = ", ".join(f"{number} {name}" for name, number in counted.items())
+def summary(operations: Sequence[Operation], blows: Sequence[tuple[float, float]]) -> str:
+    """One line for whoever runs it. Fails when too few kills hit an operation in flight, by the clock of the ledger."""
+    hits = sum(any(one.sent_at < struck < one.answered_at for one in operations) for struck, _ in blows)
+    assert hits >= HIT_SHARE * len(blows)
+    counted = Counter(f"{one.kind} {one.outcome}" for one in operations)
+    told = ", ".join(f"{number} {name}" for name, number in sorted(counted.items()))
+    recoveries = [seconds for _, seconds in blows]
     return (
-        f"{rounds} kills, {hits} with an operation in flight; {told};"
+        f"{len(blows)} kills, {hits} with an operation in flight; {told};"
         f" recovery median {statistics.median(recoveries):.1f} s, worst {max(recoveries):.1f} s;"
         " 0 lost, 0 torn, 0 doubled, 0 unrecorded, 0 that do not open"
     )
