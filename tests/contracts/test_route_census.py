@@ -30,14 +30,14 @@ ROUTES: Final = {
     ("POST", "/v1/github/check-installation"),
     ("GET", "/v1/github/repo-ids"),
 }
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "KEYWAY")
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 OF_THE_OPS_PORT: Final = {"/livez", "/readyz", "/metrics", "/openapi.json"}
 # Paths that look like ours and are not: a slash too many, another case, a detour, something below.
 NEAR_MISSES: Final = [
     "/", "//", "/v1", "/v1/", "/health/", "/Health", "/v1/vaults/", "/V1/vaults", "/v1/Vaults", "//v1/vaults",
     "/v1//vaults", "/v1/vaults/acme", "/v1/vaults/acme/app/", "/v1/vaults/acme/app/secrets/x/y/z", "/v1/secrets",
     "/v1/secrets/pull/", "/v1/users", "/v1/users/me/", "/v1/./vaults", "/v1/x/../vaults", "/v1/x/%2e%2e/vaults",
-    "/v1%2fvaults", "/v1/vaults;x=1", "/v1/auth/device", "/v2/vaults", "/static", "/favicon.ico", "/robots.txt",
+    "/v1/vaults;x=1", "/v1/auth/device", "/v1%2fvaults", "/v2/vaults", "/static", "/favicon.ico", "/robots.txt",
     "/.env", "/.git/config", "/v1/admin", "/debug", "/graphql", "/ws",
 ]  # fmt: skip
 
@@ -95,6 +95,10 @@ class TestWhatIsNotOnIt:
             answer = ask(stack, method, path_of(template))
             assert answer.status == 405, method
             assert {word.strip() for word in answer.header("allow").split(",")} == known, method
+
+    def test_no_method_of_http_is_no_request(self, stack: Stack) -> None:
+        """A word that is no method is refused before there is a request."""
+        assert ask(stack, "KEYWAY", "/v1/vaults").status in {400, 405}
 
     @pytest.mark.parametrize("path", NEAR_MISSES)
     def test_near_misses_are_unknown(self, stack: Stack, path: str) -> None:

@@ -51,7 +51,10 @@ def call_of(route: str, name: str, token: str) -> Call:
         "pull": Call("GET", f"/v1/secrets/pull?repo={name}&environment=development", who),
         "view": Call("GET", f"/v1/secrets/view?repo={name}&environment=development&key=KEPT", who),
         "push": Call(
-            "POST", "/v1/secrets/push", who, {"repoFullName": name, "environment": "development", "secrets": {"A": "1"}}
+            "POST",
+            "/v1/secrets/push",
+            who,
+            {"repoFullName": name, "environment": "development", "secrets": {"KEPT": "1"}},
         ),
         "vault": Call("GET", f"/v1/vaults/{name}", who),
         "vaults": Call("GET", "/v1/vaults", who),
@@ -187,7 +190,13 @@ class TestGitHub:
         """Each call of a pull, failing in each way: never a grant, never a refusal that looks decided."""
         ways = QUICK if who == "writer" else SUBTLE
         calls = decided["pull", who][1]
-        trials = [("pull", who, number, name) for number in range(1, calls + 1) for name in ways]
+        # The last call is answered by 204, which has no body that could be cut off.
+        trials = [
+            ("pull", who, number, name)
+            for number in range(1, calls + 1)
+            for name in ways
+            if (number, name) != (calls, "truncated") or who == "stranger"
+        ]
         complaints, hits = self.hunt(field, decided, iter(trials))
         print(f"\n{len(trials)} failures of a pull as {who}, {hits} met")
         assert complaints == []
@@ -244,18 +253,28 @@ class TestGitHub:
 
 
 class TestSignIn:
-    def test_gives_no_session_while_github_fails(self, own_stack: Stack) -> None:
-        """Whichever call of a sign-in fails: 503 and no token, never a session."""
-        github = stage.GitHub(own_stack)
-        login = github.user("newcomer")
-        for number in range(1, 5):
-            started = send(own_stack.api_url, Call("POST", "/v1/auth/device/start", body={})).json()
-            own_stack.control.approve_device(started["userCode"], login)
-            github.do("fault", kind="status", status=500, call=number)
-            poll = Call("POST", "/v1/auth/device/poll", body={"deviceCode": started["deviceCode"]})
-            answer, met = send(own_stack.api_url, poll), sum(github.do("clear-faults")["met"])
-            assert not met or (answer.status == UNDECIDED and b"keywayToken" not in answer.body), (number, answer.body)
-            assert met or number > 1
+    def poll(self, stack: Stack, fault: dict[str, Any]) -> tuple[Answer, int]:
+        """The answer to a consenting person's poll while GitHub has this fault, and how many calls met it."""
+        github = stage.GitHub(stack)
+        started = send(stack.api_url, Call("POST", "/v1/auth/device/start", body={})).json()
+        stack.control.approve_device(started["userCode"], github.user("newcomer"))
+        github.do("fault", **fault)
+        answer = send(stack.api_url, Call("POST", "/v1/auth/device/poll", body={"deviceCode": started["deviceCode"]}))
+        return answer, sum(github.do("clear-faults")["met"])
+
+    @pytest.mark.parametrize("call", ["POST /login/oauth/access_token", "POST /applications/*/token", "GET /user"])
+    def test_gives_no_session_while_github_fails(self, own_stack: Stack, call: str) -> None:
+        """Whichever call that proves who somebody is fails, and in whatever way: 503 and no session."""
+        for name, fault in QUICK.items():
+            answer, met = self.poll(own_stack, {**fault, "pattern": call})
+            assert complaint(f"{call}: {name}", answer, met, 200) is None
+            assert b"keywayToken" not in answer.body
+            assert met
+
+    def test_an_address_is_no_proof(self, own_stack: Stack) -> None:
+        """Control: where only the mail address is not told, the person is proven all the same and signed in."""
+        answer, met = self.poll(own_stack, {"kind": "status", "status": 500, "pattern": "GET /user/emails"})
+        assert (answer.json()["status"], met) == ("approved", 1)
 
     def test_does_not_begin_while_github_fails(self, own_stack: Stack) -> None:
         """Without GitHub there is no code to show: 503."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote
 
-from hunt import Hunt
-
+from . import canaries
 from .cast import ABSENT, NEW_VAULT, Deposit, Place, Principal, World
 from .policy import Ask, Policy, Target
 from .wire import Answer, Call
@@ -154,6 +153,9 @@ class _Hidden:
     text: str
     is_key: bool
 
+    def __str__(self) -> str:
+        return f"{'key' if self.is_key else 'value'} of {self.place.label} {self.environment}"
+
 
 class Judge:
     """Compares answers with the policy. Each method lists what is wrong; an empty list is a pass."""
@@ -162,12 +164,11 @@ class Judge:
         self.policy = policy
         self.world = world
         self._needles = {
-            f"{kind} of {place.label} {environment}": _Hidden(place, environment, text, is_key=kind == "key")
+            text: _Hidden(place, environment, text, is_key=text == deposit.key)
             for place in world.places
             for environment, deposit in place.deposits.items()
-            for kind, text in (("key", deposit.key), ("value", deposit.value))
+            for text in (deposit.key, deposit.value)
         }
-        self._hunt = Hunt({name: hidden.text for name, hidden in self._needles.items()}, {})
 
     def statuses(self, played: Iterable[Played]) -> list[str]:
         """Answers with another status than the policy's."""
@@ -184,10 +185,10 @@ class Judge:
 
     def _leaks_of(self, one: Played) -> Iterator[str]:
         raw = one.answer.raw
-        for find in self._hunt.search("answer", raw):
-            hidden = self._needles[find.needle]
+        for text, form in canaries.hits(raw, self._needles):
+            hidden = self._needles[text]
             if not self._may_see(one.cell, hidden):
-                yield find.needle
+                yield f"{hidden} ({form})"
         for place in self.world.places:
             if not (one.cell.principal.good and one.cell.principal.roles.get(place.label)):
                 yield from (f"id of {place.label}" for mark in place.marks if mark.encode() in raw)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import jwt
-from hunt import canary
 from keyway_standalone.processes import Stack
 from stack import sign_in
 
+from . import canaries
 from .cast import NEW_VAULT, Deposit, Place, Principal, World
 from .wire import Answer, Call, Header, bearer, send
 
@@ -28,6 +28,7 @@ ROLES: Final = {
     "triager": "triage",
     "reader": "read",
 }
+SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
 OTHERS: Final = ("stranger", "removed", "outsider")
 # Who may read and write everything in a place, to look at it afterwards.
 KEEPERS: Final = {"private": "founder", "public": "founder", "other": "outsider"}
@@ -89,18 +90,18 @@ def push(stack: Stack, token: str, full_name: str, environment: str, values: Map
 
 
 def pull(stack: Stack, token: str, full_name: str, environment: str) -> dict[str, str]:
-    """Key and value of everything in an environment; only for values that stand bare in a .env file."""
+    """Key and value of everything in an environment."""
     answer = _pull(stack.api_url, token, full_name, environment)
     if answer.status == 404:
         return {}
     if answer.status != 200:
         raise AssertionError(f"pull of {full_name} {environment}: {answer.status} {answer.body!r}")
-    return dict(line.split("=", 1) for line in answer.json()["data"]["content"].splitlines())
+    return dict(answer.json()["data"]["secrets"])
 
 
 def _pull(base: str, token: str, full_name: str, environment: str) -> Answer:
     path = f"/v1/secrets/pull?repo={full_name}&environment={environment}"
-    return send(base, Call("GET", path, (bearer(token),)))
+    return send(base, Call("GET", path, (bearer(token), ("Accept", SECRETS_JSON))))
 
 
 @dataclass
@@ -179,7 +180,7 @@ def home(stack: Stack, stem: str = "home", *, keep: bool = True) -> Home:
     token = sign_in(stack, admin)
     made = Home(stack, full_name, repo_id, owner_id, admin, token, create_vault(stack, token, full_name))
     if keep:
-        assert made.push({"KEPT": canary()}, "development").status == 200
+        assert made.push({"KEPT": canaries.new()}, "development").status == 200
     return made
 
 
@@ -252,7 +253,7 @@ def _filled(stack: Stack, place: Place, tokens: dict[str, str]) -> Place:
         return place
     token = tokens[KEEPERS[place.label]]
     vault_id = create_vault(stack, token, place.full_name)
-    deposits = {name: Deposit(f"K{secrets.token_hex(20)}", canary()) for name in NEW_VAULT}
+    deposits = {name: Deposit(canaries.new("K"), canaries.new("V")) for name in NEW_VAULT}
     for name, deposit in deposits.items():
         answer = push(stack, token, place.full_name, name, {deposit.key: deposit.value})
         assert answer.status == 200, answer.body
