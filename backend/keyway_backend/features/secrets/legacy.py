@@ -78,9 +78,10 @@ def _holds(base: Base, key: str, value_id: bytes) -> bool:
 
 def candidates(key: str, current: LiveValue | None, bases: Bases) -> list[tuple[bytes, Sealed]]:
     """What a sent value must differ from to count as changed: the current value and those of the bases."""
-    found: dict[bytes, Sealed] = {}
-    if current is not None and current.sealed is not None:
-        found[current.value_id] = current.sealed
+    now = [(current.value_id, current.sealed)] if current is not None and current.sealed is not None else []
+    if not bases.seen:
+        return now
+    found: dict[bytes, Sealed] = dict(now)
     for base in bases.for_key(key, current):
         past = base.values.get(key)
         if past is not None and past.sealed is not None:
