@@ -70,6 +70,9 @@ def _complete(path: str, operation: dict[str, Any], *, public: bool) -> None:
     for status, meaning in (_EVERYWHERE if public else _EVERYWHERE | _GUARDED).items():
         operation["responses"].setdefault(str(status), _problem(meaning))
     operation["responses"].pop("422", None)
+    for status, response in operation["responses"].items():
+        if int(status) >= 400:
+            response.setdefault("content", _problem("")["content"])
     declared = operation.setdefault("parameters", [])
     known = {parameter["name"] for parameter in declared}
     for name in _PARAMETER.findall(path):

@@ -45,8 +45,8 @@ def router(accounts: Accounts, origin_of: Callable[[Request], Origin]) -> APIRou
         sent = _parsed(schemas.DevicePollBody, await json_body(request))
         return body(await accounts.poll(origin_of(request), sent.deviceCode))
 
-    @routes.get("/auth/device/verify", dependencies=[public()], status_code=302)
-    @routes.post("/auth/device/verify", dependencies=[public()], status_code=302)
+    @routes.get("/auth/device/verify", dependencies=[public()], status_code=302, response_class=RedirectResponse)
+    @routes.post("/auth/device/verify", dependencies=[public()], status_code=302, response_class=RedirectResponse)
     async def show_code_page() -> Response:
         """Codes are typed on GitHub's page; nothing of the query is read or echoed."""
         return RedirectResponse(accounts.code_page, 302)

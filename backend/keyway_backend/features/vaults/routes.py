@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from keyway_core.limits import PAGE_DEFAULT_LONG, PAGE_MAX
@@ -22,6 +22,10 @@ Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ))]
 Limit = Annotated[int | None, Query(ge=1, le=PAGE_MAX)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 
+_CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"model": schemas.NewVaultAnswer},
+    409: {"description": "The repository has a vault"},
+}
 _BODY = {"requestBody": {"content": {"application/json": {"schema": schemas.NewVaultBody.model_json_schema()}}}}
 
 
@@ -36,7 +40,7 @@ def router(vaults: Vaults) -> APIRouter:
         shown, total = await vaults.every(grant, limit=most, offset=offset)
         return page(request, shown, total=total, limit=most, offset=offset)
 
-    @routes.post("", status_code=201, responses={201: {"model": schemas.NewVaultAnswer}}, openapi_extra=_BODY)
+    @routes.post("", status_code=201, responses=_CREATED, openapi_extra=_BODY)
     async def create_vault(request: Request, grant: Founder) -> Response:
         """A vault for a repository that the caller administers."""
         return ok(request, await vaults.create(grant), status=201)
