@@ -31,8 +31,8 @@ def configure(level: str) -> None:
 
 
 def logger(name: str) -> Any:
-    """A logger whose lines carry `logger`."""
-    return structlog.get_logger(logger=name)
+    """A logger whose lines carry `component`."""
+    return structlog.get_logger(component=name)
 
 
 def _name_of_exception_only(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
