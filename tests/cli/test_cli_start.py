@@ -18,15 +18,21 @@ from person import KEYWAY, Person
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-def seconds(command: list[str], person: Person) -> float:
-    """The best of nine runs."""
+def times_bare_python(command: list[str], person: Person, enough: float) -> float:
+    """How many times as long as bare Python a command takes: best of 15 each, taken in turns.
 
-    def once() -> float:
-        start = time.perf_counter()
-        subprocess.run(command, cwd=person.clone, env=person.variables, check=True, capture_output=True)
-        return time.perf_counter() - start
-
-    return min(once() for _ in range(9))
+    A busy machine only ever makes a run slower, so up to three more rounds may better the best.
+    """
+    best = {"bare": float("inf"), "ours": float("inf")}
+    commands = {"bare": [sys.executable, "-c", "pass"], "ours": command}
+    for _ in range(4):
+        for name in [*commands] * 15:
+            start = time.perf_counter()
+            subprocess.run(commands[name], cwd=person.clone, env=person.variables, check=True, capture_output=True)
+            best[name] = min(best[name], time.perf_counter() - start)
+        if best["ours"] < enough * best["bare"]:
+            break
+    return best["ours"] / best["bare"]
 
 
 def imported(person: Person, *arguments: str) -> set[str]:
@@ -43,14 +49,13 @@ def imported(person: Person, *arguments: str) -> set[str]:
 
 def test_the_version_costs_little_more_than_python(alice: Person) -> None:
     """`keyway --version` takes at most three times bare Python."""
-    assert seconds([KEYWAY, "--version"], alice) < 3 * seconds([sys.executable, "-c", "pass"], alice)
+    assert times_bare_python([KEYWAY, "--version"], alice, 3) < 3
 
 
 def test_running_a_program_online_is_quick(alice: Person) -> None:
-    """`keyway run -- true` with a file token takes at most twelve times bare Python."""
+    """`keyway run -- true` takes at most twelve times bare Python, git and one request included."""
     with listening(lambda _: pulled({f"K{number}": "v" for number in range(100)})) as server:
-        alice.at(server.url)
-        assert seconds([KEYWAY, "run", "--", "true"], alice) < 12 * seconds([sys.executable, "-c", "pass"], alice)
+        assert times_bare_python([KEYWAY, "run", "--", "true"], alice.at(server.url), 12) < 12
 
 
 def test_the_version_is_answered_before_anything_is_loaded(alice: Person) -> None:
