@@ -108,7 +108,9 @@ class TestHostileRequests:
         assert refused
         logged = canaries.new("id")
         send(stack.api_url, Call("GET", "/v1/vaults", (("X-Request-ID", logged),)))
-        found = canaries.in_files(Path(stack.log_dir), [sender.canary, logged])
+        deadline = time.monotonic() + 5  # a line is written after its answer
+        while not (found := canaries.in_files(stack.log_dir, [sender.canary, logged])) and time.monotonic() < deadline:
+            time.sleep(0.05)
         assert found == {("backend.log", logged, "raw")}
 
     def test_are_found_where_they_are_echoed(self, stack: Stack) -> None:
