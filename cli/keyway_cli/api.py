@@ -12,6 +12,7 @@ from keyway_core.sensitive import Sensitive
 
 from keyway_cli import __version__
 from keyway_cli.errors import Conflict, KeywayError, NoAccess, NotFound, NotSignedIn, Unavailable
+from keyway_cli.terminal import one_line
 from keyway_cli.transport import Reply, Transport
 
 SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
@@ -232,7 +233,7 @@ def _words(status: int, problem: Json) -> str:
     errors = problem.get("errors")
     details = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
     told = [f"{error.get('field')}: {error.get('message') or error.get('code')}" for error in details[:20]]
-    return "; ".join([words, *told])
+    return one_line("; ".join([words, *told]))
 
 
 def _temporary(reply: Reply, words: str) -> Unavailable:

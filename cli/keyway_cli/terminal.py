@@ -106,6 +106,11 @@ class Terminal:
             yield
 
 
+def one_line(text: str) -> str:
+    """The same for text that could pretend to be a line of ours."""
+    return printable(text).replace("\n", "\ufffd")
+
+
 def printable(text: str) -> str:
     """The text with control characters and direction marks replaced; line ends stay."""
     return "".join(char if char == "\n" or char.isprintable() else "\ufffd" for char in text)

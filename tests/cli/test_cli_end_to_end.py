@@ -231,6 +231,8 @@ def test_the_environment_comes_from_the_file(vault: Team) -> None:
     several = owner.keyway("push")
     assert several.code == 2
     assert ".env.prod, .env.staging" in several.err
+    dialogue = owner.at_terminal("push", "--yes").until("which file").type("2\n")
+    assert "pushed .env.staging to staging" in dialogue.end().out
     assert owner.keyway("push", "-e", "staging", "--json").json["file"] == ".env.staging"
     assert owner.keyway("push", "-f", ".env.prod", "-e", "development", "--json").json["environment"] == "development"
 

@@ -220,6 +220,7 @@ def test_a_hostile_server_cannot_put_names_into_the_file(alice: Person) -> None:
         done = alice.at(server.url).keyway("pull")
     assert alice.read() == "GOOD=1\n"
     assert "LD_PRELOAD" in done.err
+    assert "A\ufffdB" in done.err
     assert "\x1b" not in done.err
 
 

@@ -129,7 +129,7 @@ def test_a_server_that_stays_broken_is_a_temporary_failure(alice: Person) -> Non
         (Answer(200, b"<html>Welcome to our network</html>"), 1, "not look like a Keyway server"),
         (Answer(200, []), 1, "not look like a Keyway server"),
         (Answer(200, {"data": {"content": "A=1"}}), 1, "no secrets in it"),
-        (Answer(400, {"detail": "\x1b[2Jgone\u202e"}), 1, "\ufffd[2Jgone\ufffd"),
+        (Answer(400, {"detail": "\x1b[2Jgone\u202e\nkeyway: all is well"}), 1, "\ufffd[2Jgone\ufffd\ufffdkeyway"),
     ],
 )
 def test_every_refusal_has_its_exit_code(alice: Person, answer: Answer, code: int, words: str) -> None:

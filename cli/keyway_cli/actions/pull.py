@@ -17,7 +17,7 @@ from keyway_cli.api import Place, Pulled
 from keyway_cli.changes import Changes, compare
 from keyway_cli.errors import UsageProblem
 from keyway_cli.files import is_private
-from keyway_cli.terminal import Terminal
+from keyway_cli.terminal import Terminal, one_line
 
 
 def pull(context: Context, *, environment: str, file: str, yes: bool, force: bool, accept_rollback: bool) -> None:
@@ -47,7 +47,9 @@ def usable(terminal: Terminal, values: Mapping[str, Sensitive]) -> dict[str, Sen
     """The values whose names no file and no process has to fear; the others are named and left out."""
     refused = sorted(key for key in values if not is_key(key) or is_refused_key(key))
     if refused:
-        terminal.warn(f"left out, because these names change how programs start or are no names: {', '.join(refused)}")
+        terminal.warn(
+            f"left out, because these names change how programs start or are no names: {one_line(', '.join(refused))}"
+        )
     return {key: value for key, value in values.items() if key not in refused}
 
 

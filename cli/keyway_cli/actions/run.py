@@ -16,7 +16,7 @@ from keyway_cli.actions.context import Context
 from keyway_cli.actions.fetch import fetch
 from keyway_cli.errors import CommandNotFound, KeywayError, NotExecutable
 from keyway_cli.files import reason
-from keyway_cli.terminal import Terminal
+from keyway_cli.terminal import Terminal, one_line
 
 _PAGES_PER_STRING: Final = 32  # MAX_ARG_STRLEN of Linux, execve(2)
 
@@ -40,7 +40,7 @@ def injectable(terminal: Terminal, values: Mapping[str, Sensitive]) -> dict[str,
         if not is_key(key) or is_refused_key(key) or unstorable(value.reveal()) is not None
     )
     if refused:
-        terminal.warn(f"not handed to the program: {', '.join(refused)}")
+        terminal.warn(f"not handed to the program: {one_line(', '.join(refused))}")
     return {key: value for key, value in values.items() if key not in refused}
 
 
