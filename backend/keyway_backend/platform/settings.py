@@ -198,8 +198,9 @@ def _weak_secrets(settings: Settings) -> list[str]:
 
 def _unsafe_database(settings: Settings) -> list[str]:
     problems = []
-    for name in ("database_url", "migration_database_url"):
-        parts = urlsplit(getattr(settings, name).get_secret_value())
+    given = {name: getattr(settings, name).get_secret_value() for name in ("migration_database_url", "database_url")}
+    for url, name in {url: name for name, url in given.items()}.items():
+        parts = urlsplit(url)
         if parts.scheme not in {"postgresql", "postgres"}:
             problems.append(f"{name.upper()}: does not start with postgresql://")
             continue

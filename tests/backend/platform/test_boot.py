@@ -1,0 +1,80 @@
+"""What the backend refuses to start with: a line per reason, an exit code, and no value (assurance O-08)."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+from keyway_backend.platform.settings import Settings
+from keyway_standalone.processes import Stack
+from stack import running_stack
+from variables import variables
+
+CANARY = "CANARY" + secrets.token_hex(12)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Stack]:
+    """A database server that would lose what it acknowledged."""
+    with running_stack(only={"postgres"}, postgres_options={"fsync": "off", "synchronous_commit": "off"}) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables that only lack a database and a crypto service that are there."""
+    return variables(tmp_path_factory.mktemp("boot"))
+
+
+def start(environment: Mapping[str, str], *arguments: str) -> tuple[int, list[str]]:
+    """Exit code and lines of a backend that is expected to end by itself."""
+    done = subprocess.run(
+        [sys.executable, "-m", "keyway_backend", *arguments],
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, [line for line in done.stderr.splitlines() if not line.startswith("{")]
+
+
+def test_a_bad_configuration_is_told_and_not_quoted(good: dict[str, str]) -> None:
+    """A line for each problem, beginning with its variable; exit code 78."""
+    code, lines = start({**good, "JWT_SECRET": CANARY[:20], "ENCRYPTION_KEY": CANARY, "PORT": CANARY})
+    assert code == 78
+    assert {line.split(":")[1].strip() for line in lines} == {"ENCRYPTION_KEY", "PORT"}
+    assert CANARY[:20] not in "".join(lines)
+
+
+def test_a_database_that_would_lose_pushes_is_refused(good: dict[str, str], server: Stack) -> None:
+    """Each unsafe setting is named, and so is a role that could rewrite the audit."""
+    database = {"DATABASE_URL": server.superuser_database_url, "MIGRATION_DATABASE_URL": server.owner_database_url}
+    code, lines = start({**good, **database})
+    assert code == 78
+    assert [line.removeprefix("keyway-backend: ").split()[2] for line in lines[:2]] == ["fsync", "synchronous_commit"]
+    assert "superuser" in lines[2]
+
+
+def test_unknown_arguments_are_refused(good: dict[str, str]) -> None:
+    """A mistyped command starts nothing."""
+    assert start(good, "worker")[0] == 64
+
+
+def test_the_document_needs_nothing() -> None:
+    """`openapi` prints the contract without a variable set."""
+    assert start({}, "openapi") == (0, [])
+
+
+def test_a_taken_port_is_named(stack: Stack) -> None:
+    """Another program listens there already."""
+    given = stack.backend.command().environment
+    environment = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, lines = start({**environment, "PORT": str(taken.getsockname()[1]), "OPS_PORT": "0"})
+    assert (code, lines[0].startswith("keyway-backend: PORT: cannot listen on 127.0.0.1")) == (78, True)
