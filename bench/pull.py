@@ -120,7 +120,8 @@ def statements_run(world: World) -> float:
     """Statements of the application role since the last reset, as Postgres counted them."""
     with world.database() as connection:
         row = connection.execute(
-            """SELECT coalesce(sum(s.calls), 0)::float8 FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+            """SELECT coalesce(sum(s.calls), 0)::float8
+               FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
                WHERE r.rolname = 'keyway_app' AND s.query !~* 'alembic_version|pg_is_in_recovery|clock_timestamp'"""
         ).fetchone()
     assert row is not None
