@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import psycopg
 import pytest
 from keyway_crypto.keyring import KeyRing
 from keyway_standalone.process import Process
@@ -256,3 +257,33 @@ def test_a_stopped_crypto_service_pins_no_lock_and_no_environment(scene: Scene, 
         scene.stack.crypto.resume()
     assert settled(one, place).data["secrets"] == {"A": "1"}
     assert one.push(place, {"A": "3"}, mode="merge").status == 200
+
+
+@pytest.mark.parametrize(
+    ("stop", "go_on"),
+    [
+        ("BEGIN; LOCK TABLE audit_events IN EXCLUSIVE MODE", "ROLLBACK"),
+        ("REVOKE INSERT ON audit_events FROM keyway_app", "GRANT INSERT ON audit_events TO keyway_app"),
+    ],
+)
+def test_no_value_leaves_while_nothing_can_be_recorded(
+    scene: Scene, pair: tuple[Client, Client], stop: str, go_on: str
+) -> None:
+    """While the record cannot be written, because its table is locked or closed to the application, pulls and views end
+    with 503 and without a value; afterwards they are served again, and each has its one record."""
+    one, two = pair
+    place = Place(scene.repositories[5], "staging")
+    scene.begin(one, place, {"A": "not without a record"})
+    query = f"/v1/secrets/view?repo={place.repository}&environment={place.environment}&key=A"
+    with psycopg.connect(scene.stack.superuser_database_url, autocommit=True) as database:
+        database.execute(stop.encode())
+        try:
+            answers = at_once(partial(one.pull, place), partial(two.request, "GET", query))
+        finally:
+            database.execute(go_on.encode())
+    assert [answer.status for answer in answers] == [503, 503]
+    assert not any("not without a record" in str(answer.body) for answer in answers)
+    served = [one.pull(place), two.request("GET", query)]
+    assert [answer.status for answer in served] == [200, 200]
+    counts = scene.sql("SELECT count(*) FROM audit_events WHERE request_id = ANY(%s)", [a.request_id for a in served])
+    assert counts == [(2,)]
