@@ -85,6 +85,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         database = Database(settings.database_url.get_secret_value(), size=settings.database_pool_size)
         await database.open()
         opened.push_async_callback(database.close)
+        metrics.CONNECTIONS.set_function(lambda: database.connections()[0])
+        metrics.CONNECTIONS_IN_USE.set_function(lambda: database.connections()[1])
         crypto = VaultCrypto(
             settings.crypto_service_url,
             ca=settings.crypto_tls_ca_path,

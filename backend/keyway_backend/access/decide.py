@@ -30,11 +30,14 @@ from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconf
 from keyway_backend.access.store import Named, Numbered
 from keyway_backend.clients.github import Repository
 from keyway_backend.db.engine import Database
+from keyway_backend.platform import metrics
 from keyway_backend.platform.address import Network
 from keyway_backend.platform.errors import Forbidden, Problem
 
 _REMEMBERED: Final = 4096
 _AT_ONCE: Final = 8
+_REMEMBERED_ROLE: Final = metrics.ROLES.labels("remembered")
+_ASKED_ROLE: Final = metrics.ROLES.labels("asked")
 
 
 class GitHubPeople(Protocol):
@@ -83,7 +86,7 @@ class Access:
         self._people = people
         self._trusted = trusted_proxies
         self.install_url = install_url
-        self._absent: OrderedDict[str, float] = OrderedDict()
+        self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     # credentials -------------------------------------------------------------------------------------------------
 
@@ -197,9 +200,11 @@ class Access:
     ) -> Standing:
         """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
         if len(there) == 1 and (cached := there[0].cached) is not None:
+            _REMEMBERED_ROLE.inc()
             return Standing(there[0], cached.role, cached.installed)
-        if not there and self._absent.get(_key(named), 0.0) > time.monotonic():
+        if not there and self._absent.get(_key(actor, named), 0.0) > time.monotonic():
             return Standing(None, None)
+        _ASKED_ROLE.inc()
         expected = there[0] if len(there) == 1 else None
         answer = await self._roles.ask(
             actor, named.owner, named.name, expected=expected.vault.github_repo_id if expected is not None else None
@@ -210,10 +215,10 @@ class Access:
             case Denied(repository, _) if repository is not None:
                 return Standing(await self._vault_of(actor, named, there, repository, environment), None)
             case Denied():
-                self._note_absent(named, there)
+                self._note_absent(actor, named, there)
                 return Standing(expected, None)
             case NotInstalled():
-                self._note_absent(named, there)
+                self._note_absent(actor, named, there)
                 return Standing(expected, None, installed=False)
             case Misconfigured() | Unknown():
                 raise refusals.undecided(answer)
@@ -229,14 +234,15 @@ class Access:
             if vault.vault.github_repo_id == repository.id:
                 return vault
         _, by_number = await self._look_up(actor, Numbered(repository.id), environment)
-        self._note_absent(named, by_number)
+        self._note_absent(actor, named, by_number)
         return by_number[0] if by_number else None
 
-    def _note_absent(self, named: Named, there: list[Found]) -> None:
-        """A name without a vault costs GitHub one question in ten seconds, whoever asks."""
+    def _note_absent(self, actor: Actor, named: Named, there: list[Found]) -> None:
+        """A name without a vault costs GitHub one question in ten seconds per person, as a refusal on a vault does:
+        kept for all, a second account could tell by the time whether a stranger's vault is there."""
         if there:
             return
-        self._absent[_key(named)] = time.monotonic() + DENIED_SECONDS
+        self._absent[_key(actor, named)] = time.monotonic() + DENIED_SECONDS
         if len(self._absent) > _REMEMBERED:
             self._absent.popitem(last=False)
 
@@ -270,5 +276,5 @@ def _proven(actor: Actor, row: DictRow | None) -> Actor:
     return actor if login in {None, actor.login} else replace(actor, login=login)
 
 
-def _key(named: Named) -> str:
-    return f"{named.owner}/{named.name}".lower()
+def _key(actor: Actor, named: Named) -> tuple[int, str]:
+    return actor.github_user_id, f"{named.owner}/{named.name}".lower()

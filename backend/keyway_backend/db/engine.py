@@ -74,6 +74,12 @@ class Database:
         async with self.read() as connection, connection.transaction():
             yield connection
 
+    def connections(self) -> tuple[int, int]:
+        """How many there are, and how many of them serve somebody."""
+        told = self._pool.get_stats()
+        size = told.get("pool_size", 0)
+        return size, size - told.get("pool_available", 0)
+
     async def _take(self) -> Connection:
         """A connection whose server is still there, as far as the socket knows: a restart leaves dead ones behind."""
         while True:

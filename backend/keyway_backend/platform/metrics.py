@@ -18,6 +18,12 @@ REQUEST_SECONDS: Final = Histogram(
 INTEGRITY_FAILURES: Final = Counter(
     "keyway_integrity_failures_total", "Stored data that somebody else wrote, or that was damaged", ["kind"]
 )
+GITHUB_REQUESTS: Final = Counter("keyway_github_requests_total", "Calls to GitHub", ["endpoint", "status"])
+GITHUB_REMAINING: Final = Gauge("keyway_github_rate_remaining", "What GitHub last said is left of its rate limit")
+ROLES: Final = Counter("keyway_authz_cache", "Where roles came from: remembered, or asked of GitHub", ["result"])
+LOGINS: Final = Counter("keyway_logins_total", "Sign-ins that ended", ["result"])
+CONNECTIONS: Final = Gauge("keyway_db_open_connections", "Connections to the database")
+CONNECTIONS_IN_USE: Final = Gauge("keyway_db_in_use_connections", "Connections to the database that serve a request")
 READY: Final = Gauge("keyway_ready", "Whether a check of /readyz passes", ["check"])
 BUILD: Final = Gauge("keyway_build_info", "Always 1; the labels tell the build", ["version"])
 

@@ -17,9 +17,14 @@ from githubkit.exception import GitHubException, RateLimitExceeded, RequestFaile
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from keyway_backend.clients.github.errors import GitHubUnknown, PermissionMissing, TokenRejected
+from keyway_backend.platform import metrics
 
 CALL_SECONDS: Final = 3.0
 _REDIRECTS: Final = 3
+_WORDS: Final = frozenset({
+    "access_token", "access_tokens", "app", "applications", "code", "collaborators", "device", "emails", "installation",
+    "installations", "login", "oauth", "permission", "repos", "repositories", "token", "user",
+})  # fmt: skip
 _NOT_ACCESSIBLE: Final = "resource not accessible"
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -93,17 +98,26 @@ class Transport:
     async def _once(
         self, method: str, url: str, headers: Mapping[str, str], json: Mapping[str, Any] | None, needs: str
     ) -> Response[Any] | None:
+        endpoint, status = f"{method} {_shape(url)}", "unanswered"
         try:
-            return await self._kit.arequest(method, url, headers=headers, json=json)
+            response = await self._kit.arequest(method, url, headers=headers, json=json)
         except RateLimitExceeded as error:
+            status = "rate limited"
             seconds = max(1, int(error.retry_after.total_seconds()))
             raise GitHubUnknown(f"{method} {_shape(url)}: rate limited", retry_after_seconds=seconds) from None
         except RequestFailed as error:
+            status = str(error.response.status_code)
             _raise_unless_missing(error.response, f"{method} {_shape(url)}", needs)
             return None
         except GitHubException as error:
             cause = getattr(error, "exc", error)
             raise GitHubUnknown(f"{method} {_shape(url)}: {type(cause).__name__}") from None
+        else:
+            status = str(response.status_code)
+            _note_remaining(response)
+            return response
+        finally:
+            metrics.GITHUB_REQUESTS.labels(endpoint, status).inc()
 
 
 def _raise_unless_missing(response: Response[Any], call: str, needs: str) -> None:
@@ -117,6 +131,12 @@ def _raise_unless_missing(response: Response[Any], call: str, needs: str) -> Non
             raise PermissionMissing(needs)
         case status:
             raise GitHubUnknown(f"{call}: {status}", retry_after_seconds=_retry_after(response))
+
+
+def _note_remaining(response: Response[Any]) -> None:
+    left = response.headers.get("x-ratelimit-remaining", "")
+    if left.isdecimal():
+        metrics.GITHUB_REMAINING.set(int(left))
 
 
 def _retry_after(response: Response[Any]) -> int:
@@ -141,9 +161,9 @@ def parse(response: Response[Any], model: type[Parsed], call: str) -> Parsed:
 
 
 def _shape(url: str) -> str:
-    """The path of a call with its names left out, for logs."""
+    """The path of a call with its names left out, for logs and metrics. Words of GitHub's own paths stay."""
     steps = urlsplit(url).path.strip("/").split("/")
-    return "/".join(step if step.isalpha() and step.islower() and len(step) > 2 else "…" for step in steps)
+    return "/".join(step if step in _WORDS else "…" for step in steps)
 
 
 class _SharedPool(httpx.AsyncBaseTransport):

@@ -32,6 +32,7 @@ from keyway_backend.db.engine import Database
 from keyway_backend.features.accounts import rules, store
 from keyway_backend.features.accounts.rules import Status
 from keyway_backend.features.accounts.store import User
+from keyway_backend.platform import metrics
 from keyway_backend.platform.clock import iso, now
 from keyway_backend.platform.errors import Unauthorized, Unavailable
 from keyway_backend.platform.ids import new_id
@@ -103,14 +104,17 @@ class Accounts:
         try:
             tokens = await self._received(claimed)
             await self._sign_in(origin, claimed["id"], tokens)
+            metrics.LOGINS.labels("approved").inc()
         except DevicePending as pending:
             if pending.interval_seconds is not None:
                 async with self._database.read() as connection:
                     await store.slow_down(connection, claimed["id"], rules.SLOW_DOWN_SECONDS)
         except DeviceExpired:
             await self._end(claimed["id"], Status.EXPIRED)
+            metrics.LOGINS.labels("expired").inc()
         except (DeviceDenied, TokenRejected):
             await self._end(claimed["id"], Status.DENIED)
+            metrics.LOGINS.labels("denied").inc()
         except (GitHubUnknown, PermissionMissing) as error:
             raise _unavailable(error) from error
         return await self._answer(hashed, now())

@@ -19,7 +19,7 @@ from keyway_backend.db.engine import Database
 from keyway_backend.features.vaults import store
 from keyway_backend.features.vaults.store import NewEnvironment
 from keyway_backend.platform.clock import iso, now
-from keyway_backend.platform.errors import Conflict
+from keyway_backend.platform.errors import Conflict, NotFound
 from keyway_backend.platform.ids import new_id
 
 _AVATAR_HOST: Final = "https://github.com"
@@ -65,7 +65,9 @@ class Vaults:
     async def show(self, grant: VaultGrant) -> dict[str, Any]:
         """One vault. Its creator sees it also while the App is not installed, marked so."""
         async with self._database.read() as connection:
-            facts = (await store.facts(connection, [grant]))[grant.vault.id]
+            facts = (await store.facts(connection, [grant])).get(grant.vault.id)
+        if facts is None:
+            raise NotFound("Vault not found")
         more = {"repoFullName": grant.vault.full_name, "createdAt": iso(facts["created_at"])}
         return self._item(grant, facts) | more
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from keyway_backend.access.grants import RepositoryGrant, VaultGrant
-from keyway_backend.db.engine import Connection, one, rows, run
+from keyway_backend.db.engine import Connection, rows, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,3 @@ async def facts(connection: Connection, grants: Sequence[VaultGrant]) -> dict[UU
         ids=[grant.vault.id for grant in grants],
     )
     return {row["id"]: row for row in found}
-
-
-async def deleted(connection: Connection, grant: VaultGrant) -> bool:
-    """Whether the vault went away after the grant."""
-    row = await one(connection, "SELECT deleted_at FROM vaults WHERE id = %(id)s", id=grant.vault.id)
-    return row is None or row["deleted_at"] is not None
