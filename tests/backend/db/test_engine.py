@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 import psycopg
 import pytest
 from keyway_backend.db import demands
 from keyway_backend.db.engine import Database, one, run
-from keyway_standalone.processes import Stack
+from keyway_standalone.postgres import APP, OWNER, Postgres
 from keyway_standalone.state import free_ports
 from psycopg_pool import PoolTimeout
-from stack import running_stack
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Stack]:
-    """A PostgreSQL server, and nothing else."""
-    with running_stack(only={"postgres"}) as stack:
-        with psycopg.connect(stack.owner_database_url) as connection:
-            connection.execute("CREATE TABLE marks (mark integer PRIMARY KEY)")
-            connection.execute("GRANT ALL ON marks TO keyway_app")
-        yield stack
+def place(server: Postgres, new_database: Callable[[], str]) -> str:
+    """The name of a database with a table of marks."""
+    name = new_database()
+    with psycopg.connect(server.url(OWNER, name)) as connection:
+        connection.execute("CREATE TABLE marks (mark integer PRIMARY KEY)")
+        connection.execute("GRANT ALL ON marks TO keyway_app")
+    return name
+
+
+@pytest.fixture(scope="module")
+def url(server: Postgres, place: str) -> str:
+    """Its address, for the role that serves."""
+    return server.url(APP, place)
 
 
 def using(url: str, work: Callable[[Database], Awaitable[object]]) -> object:
@@ -40,9 +46,9 @@ def using(url: str, work: Callable[[Database], Awaitable[object]]) -> object:
     return asyncio.run(run_it())
 
 
-def marks(server: Stack) -> list[int]:
+def marks(url: str) -> list[int]:
     """What is in the table."""
-    with psycopg.connect(server.owner_database_url) as connection:
+    with psycopg.connect(url) as connection:
         return [mark for (mark,) in connection.execute("SELECT mark FROM marks ORDER BY mark").fetchall()]
 
 
@@ -56,11 +62,11 @@ def test_a_server_that_is_not_there_fails_within_seconds() -> None:
                 raise AssertionError("a connection to nowhere")
         return time.monotonic() - started
 
-    url = f"postgresql://nobody@127.0.0.1:{free_ports()['postgres']}/nothing"
-    assert using(url, work) < 3  # type: ignore[operator]
+    nowhere = f"postgresql://nobody@127.0.0.1:{free_ports()['postgres']}/nothing"
+    assert using(nowhere, work) < 3  # type: ignore[operator]
 
 
-def test_a_statement_that_takes_too_long_fails(server: Stack) -> None:
+def test_a_statement_that_takes_too_long_fails(url: str) -> None:
     """After three seconds a block ends with an error, and the next one has a good connection."""
 
     async def work(database: Database) -> float:
@@ -72,10 +78,10 @@ def test_a_statement_that_takes_too_long_fails(server: Stack) -> None:
             assert await one(connection, "SELECT 1 AS one") == {"one": 1}
         return time.monotonic() - started
 
-    assert 2.5 < using(server.app_database_url, work) < 4.5  # type: ignore[operator]
+    assert 2.5 < using(url, work) < 4.5  # type: ignore[operator]
 
 
-def test_a_block_that_idles_too_long_is_cut(server: Stack) -> None:
+def test_a_block_that_idles_too_long_is_cut(url: str) -> None:
     """Who forgets to leave a block loses its connection, and what was not committed is gone."""
 
     async def work(database: Database) -> None:
@@ -88,11 +94,11 @@ def test_a_block_that_idles_too_long_is_cut(server: Stack) -> None:
         with pytest.raises(psycopg.OperationalError):
             await idle()
 
-    using(server.app_database_url, work)
-    assert not {1, 2} & set(marks(server))
+    using(url, work)
+    assert not {1, 2} & set(marks(url))
 
 
-def test_a_transaction_that_raises_leaves_nothing(server: Stack) -> None:
+def test_a_transaction_that_raises_leaves_nothing(url: str) -> None:
     """All or nothing, whatever was raised."""
 
     async def work(database: Database) -> None:
@@ -106,11 +112,11 @@ def test_a_transaction_that_raises_leaves_nothing(server: Stack) -> None:
         async with database.transaction() as connection:
             await run(connection, "INSERT INTO marks VALUES (4)")
 
-    using(server.app_database_url, work)
-    assert (3 in marks(server), 4 in marks(server)) == (False, True)
+    using(url, work)
+    assert (3 in marks(url), 4 in marks(url)) == (False, True)
 
 
-def test_connections_that_died_idle_are_not_handed_out(server: Stack) -> None:
+def test_connections_that_died_idle_are_not_handed_out(server: Postgres, place: str, url: str) -> None:
     """After the server ended all connections, the very next statements work."""
 
     async def work(database: Database) -> None:
@@ -119,20 +125,41 @@ def test_connections_that_died_idle_are_not_handed_out(server: Stack) -> None:
                 assert await one(connection, "SELECT %(number)s AS number", number=number) == {"number": number}
 
         await asyncio.gather(*(ask(number) for number in range(4)))
-        with psycopg.connect(server.superuser_database_url, autocommit=True) as administrator:
-            administrator.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'keyway_app'")
+        with psycopg.connect(server.url(), autocommit=True) as administrator:
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            administrator.execute(ended, [place])
         await asyncio.sleep(0.1)
         await asyncio.gather(*(ask(number) for number in range(4)))
 
-    using(server.app_database_url, work)
+    using(url, work)
 
 
-def test_a_safe_database_meets_all_demands(server: Stack) -> None:
-    """The one that standalone makes is durable, new enough, and serves a role without rights."""
-    assert asyncio.run(demands.unmet(server.app_database_url)) == []
+class TestDemands:
+    """What is asked of a database before anything is entrusted to it."""
 
+    SAFE: Final = {
+        "version": 160000,
+        "fsync": "on",
+        "full_page_writes": "on",
+        "synchronous_commit": "on",
+        "superuser": False,
+    }
 
-def test_a_superuser_is_named(server: Stack) -> None:
-    """A role that could rewrite the audit is no role to serve with."""
-    [problem] = asyncio.run(demands.unmet(server.superuser_database_url))
-    assert problem.startswith("DATABASE_URL: its role is a superuser")
+    @pytest.mark.parametrize(
+        ("fault", "named"),
+        [
+            ({"fsync": "off"}, "Postgres setting fsync"),
+            ({"full_page_writes": "off"}, "Postgres setting full_page_writes"),
+            ({"synchronous_commit": "off"}, "Postgres setting synchronous_commit"),
+            ({"superuser": True}, "DATABASE_URL: its role is a superuser"),
+            ({"version": 150009}, "DATABASE_URL: Postgres 16"),
+        ],
+    )
+    def test_each_unsafe_thing_is_named(self, fault: dict[str, object], named: str) -> None:
+        """One line, which says what to change."""
+        [line] = demands.problems(self.SAFE | fault)
+        assert line.startswith(named)
+
+    def test_the_database_of_an_installation_meets_them(self, url: str) -> None:
+        """What standalone makes is durable, new enough, and serves a role without rights."""
+        assert asyncio.run(demands.unmet(url)) == []

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 
 import psycopg
 import pytest
@@ -15,33 +14,20 @@ from alembic.script import ScriptDirectory
 from keyway_backend.db import migrate, revision
 from keyway_backend.db.tables import metadata
 from keyway_standalone.postgres import APP, OWNER, Postgres
-from psycopg import sql
-from stack import running_stack
-
-_NUMBERS = count()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Postgres]:
-    """A PostgreSQL server without anything of ours in it but the two roles."""
-    with running_stack(only={"postgres"}) as stack:
-        yield stack.postgres
 
 
 @pytest.fixture
-def empty(server: Postgres) -> str:
-    """The name of an empty database that belongs to the schema's owner."""
-    name = f"empty{next(_NUMBERS)}"
-    with psycopg.connect(server.url(database="postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(OWNER)))
-    return name
+def empty(new_database: Callable[[], str]) -> str:
+    """The name of a database with nothing in it."""
+    return new_database()
 
 
 @pytest.fixture(scope="module")
-def schema(server: Postgres) -> str:
+def schema(server: Postgres, new_database: Callable[[], str]) -> str:
     """The name of a database with the schema."""
-    migrate.migrate(server.url(OWNER), server.url(APP))
-    return "keyway"
+    name = new_database()
+    up(server, name)
+    return name
 
 
 def up(server: Postgres, database: str) -> str:
