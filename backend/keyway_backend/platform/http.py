@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import uuid4
 
@@ -30,6 +31,10 @@ from keyway_backend.platform.errors import FieldError, Problem
 JSON: Final = "application/json; charset=utf-8"
 # A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
 _ENCODED_SLASH: Final = b"%2f"
+# Only a push is large, and its body is read after its sender is known (`access/guards.py`).
+_PUSH: Final = "/v1/secrets/push"
+_SMALL_BODY_BYTES: Final = 65_536
+_BODIES_AT_ONCE_BYTES: Final = 8 * REQUEST_BODY_BYTES
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -54,6 +59,7 @@ class RequestEdge:
     def __init__(self, app: ASGIApp, observe: Observer) -> None:
         self._app = app
         self._observe = observe
+        self._bodies = _Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,7 +82,8 @@ class RequestEdge:
             await send(message)
 
         try:
-            await self._app(scope, _bounded(receive), send_with_headers)
+            with self._bodies.of(receive, _body_limit(scope)) as bounded:
+                await self._app(scope, bounded, send_with_headers)
         except Exception as error:
             if status is None:
                 _log.error("unanswered", exc_info=error, request_id=request_id)
@@ -102,21 +109,38 @@ def _request_id(scope: Scope) -> str:
     return uuid4().hex
 
 
-def _bounded(receive: Receive) -> Receive:
-    """Counts the body as it arrives, so that neither a missing nor a lying Content-Length gets past the limit."""
-    seen = 0
+def _body_limit(scope: Scope) -> int:
+    return REQUEST_BODY_BYTES if scope["path"] == _PUSH else _SMALL_BODY_BYTES
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > REQUEST_BODY_BYTES:
-            raise errors.TooLarge(
-                f"The request body is over {REQUEST_BODY_BYTES} bytes. Send fewer or smaller secrets at a time."
-            )
-        return message
 
-    return counted
+class _Bodies:
+    """Counts bodies as they arrive, so that neither a missing nor a lying Content-Length gets past the limit, and
+    bounds what all of them hold together, so that neither do many that never end."""
+
+    def __init__(self) -> None:
+        self._held = 0
+
+    @contextmanager
+    def of(self, receive: Receive, limit: int) -> Iterator[Receive]:
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            size = len(message.get("body", b""))
+            seen, self._held = seen + size, self._held + size
+            if seen > limit:
+                raise errors.TooLarge(
+                    f"The request body is over {limit} bytes. Send fewer or smaller secrets at a time."
+                )
+            if self._held > _BODIES_AT_ONCE_BYTES:
+                raise errors.Unavailable("Too many large requests arrive at once. Nothing was changed; try again.")
+            return message
+
+        try:
+            yield counted
+        finally:
+            self._held -= seen
 
 
 def request_id(request: Request) -> str:
