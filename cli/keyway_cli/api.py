@@ -112,7 +112,9 @@ class Api:
         secrets = data.get("secrets")
         if not isinstance(secrets, dict):
             raise _foreign("the pull has no secrets in it")
-        return Pulled({key: Sensitive(str(value)) for key, value in secrets.items()}, _revision(data.get("revision")))
+        if not all(isinstance(value, str) for value in secrets.values()):
+            raise _foreign("a value in its answer is no text")
+        return Pulled({key: Sensitive(value) for key, value in secrets.items()}, _revision(data.get("revision")))
 
     def pull_or_empty(self, place: Place) -> Pulled:
         """Every value of an environment, or an empty one."""
@@ -140,8 +142,7 @@ class Api:
         if based_on is not None:
             headers["If-Match"] = f'"{based_on.id}"'
         data = _data(self._call("POST", "/v1/secrets/push", body, headers=headers, repeatable=True))
-        stats = data.get("stats") or {}
-        created, updated, deleted = (int(stats.get(name, 0)) for name in ("created", "updated", "deleted"))
+        created, updated, deleted = (_count(data.get("stats"), name) for name in ("created", "updated", "deleted"))
         return Pushed(created, updated, deleted, _revision(data.get("revision")))
 
     def _call(
@@ -182,7 +183,7 @@ def _parsed(reply: Reply) -> Json | None:
         return {}
     try:
         parsed = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return parsed if isinstance(parsed, dict) else None
 
@@ -196,6 +197,13 @@ def _data(answer: Json) -> Json:
     if not isinstance(data, dict):
         raise _foreign("its answer has no data")
     return data
+
+
+def _count(stats: object, name: str) -> int:
+    count = stats.get(name, 0) if isinstance(stats, dict) else None
+    if not isinstance(count, int):
+        raise _foreign("its answer has no counts")
+    return count
 
 
 def _revision(found: object) -> Revision | None:
@@ -238,6 +246,6 @@ def _words(status: int, problem: Json) -> str:
 
 def _temporary(reply: Reply, words: str) -> Unavailable:
     after = reply.headers.get("retry-after", "")
-    seconds = float(after) if after.isdecimal() else 0.0
+    seconds = float(after) if re.fullmatch(r"[0-9]{1,5}", after) else 0.0
     hint = f"try again in {seconds:g} seconds" if seconds else "try again later"
     return Unavailable(f"the server cannot answer now: {words}", hint, retry_after=seconds)

@@ -119,15 +119,26 @@ def real_target(path: Path) -> Path:
     Raises KeywayError for a link that leads elsewhere (a cloned repository could aim it at any file of yours), for
     what is no regular file, and for a folder that does not exist.
     """
-    target = path.resolve()
-    if path.is_symlink() and not _inside_same_repository(path, target):
-        raise KeywayError(
-            f"{path} is a link to {target}, outside of this repository", f"if you mean that file: -f {target}"
-        )
+    target = real_source(path)
     if target.exists() and not target.is_file():
         raise KeywayError(f"{path} is no regular file", "name another one with -f")
     if not target.parent.is_dir():
         raise KeywayError(f"{target.parent} is no folder", "make it first, or name another file with -f")
+    return target
+
+
+def real_source(path: Path) -> Path:
+    """The file that a path stands for. Raises KeywayError for a link that leads out of the repository, or nowhere."""
+    try:
+        target = path.resolve()
+        target.exists()
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
+        why = reason(error) if isinstance(error, OSError) else "the link leads to itself"
+        raise KeywayError(f"{path} cannot be used: {why}", "name another file with -f") from None
+    if path.is_symlink() and not _inside_same_repository(path, target):
+        raise KeywayError(
+            f"{path} is a link to {target}, outside of this repository", f"if you mean that file: -f {target}"
+        )
     return target
 
 

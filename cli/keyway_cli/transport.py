@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 30.0
 ANSWER_BYTES: Final = 64 * 1024 * 1024
 _PAUSES: Final = (0.1, 0.5, 1.0)
+_PATH: Final = re.compile(r"[!-~]*")
 _BROKEN: Final = (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine)
 
 
@@ -77,7 +79,7 @@ class Transport:
                 if (pause := next(pauses, None)) is None:
                     raise self._unreachable(error) from None
                 time.sleep(pause)
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, UnicodeError) as error:
                 raise self._unreachable(error) from None
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -126,9 +128,11 @@ def parse_origin(url: str, variable: str = "KEYWAY_API_URL") -> Origin:
     try:
         parts = urlsplit(url)
         scheme, host, port = parts.scheme, (parts.hostname or "").lower(), parts.port
+        host.encode("idna")
     except ValueError:
         raise Misconfigured(f"{variable} is not an address", "write it like https://api.example.com") from None
-    if scheme not in {"http", "https"} or not host or parts.username is not None or parts.query or parts.fragment:
+    beyond = parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path)
+    if scheme not in {"http", "https"} or not host or beyond:
         raise Misconfigured(f"{variable} is not a plain https address", "write it like https://api.example.com")
     if scheme == "http" and not is_loopback(host):
         raise Misconfigured(
@@ -183,7 +187,7 @@ def _parse_proxy(address: str) -> Proxy:
 def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {TIMEOUT_SECONDS:g} seconds"
-    if isinstance(error, socket.gaierror):
+    if isinstance(error, socket.gaierror | UnicodeError):
         return "its name is not known"
     if isinstance(error, OSError):
         return reason(error)

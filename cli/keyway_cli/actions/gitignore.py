@@ -27,14 +27,17 @@ def guard(context: Context, path: Path, *, ask: bool = True) -> bool:
 
 
 def _offer(context: Context, root: Path, path: Path) -> bool:
+    ignore = root / ".gitignore"
+    if ignore.is_symlink():
+        context.terminal.warn(f"{path.name} could be committed: .gitignore is a link, which git does not follow")
+        return False
     if not context.terminal.confirm(f"{path.name} is not ignored by git. Add it to .gitignore?", default=True):
         context.terminal.warn(f"{path.name} could be committed")
         return False
-    ignore = root / ".gitignore"
     try:
-        text = ignore.read_text(encoding="utf-8") if ignore.exists() else ""
-        gap = "" if not text or text.endswith("\n") else "\n"
-        ignore.write_text(f"{text}{gap}{path.name}\n", encoding="utf-8")
+        text = ignore.read_bytes() if ignore.exists() else b""
+        gap = b"" if not text or text.endswith(b"\n") else b"\n"
+        ignore.write_bytes(text + gap + path.name.encode() + b"\n")
     except OSError as error:
         raise KeywayError(f"cannot write {ignore}: {reason(error)}") from None
     context.terminal.say(f"added {path.name} to .gitignore")

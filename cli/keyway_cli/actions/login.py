@@ -87,7 +87,9 @@ def _wait(api: Api, started: dict[str, Any]) -> dict[str, Any]:
         time.sleep(interval)
         answer = _poll(api, str(started["deviceCode"]))
         match answer.get("status"):
-            case "approved" if answer.get("keywayToken"):
+            case "approved":
+                if not is_token(str(answer.get("keywayToken") or " ")):
+                    raise KeywayError("the server ended the sign-in without a token", "check KEYWAY_API_URL")
                 return answer
             case "denied":
                 raise NotSignedIn("the sign-in was refused on GitHub", "keyway login starts a new one")
@@ -106,7 +108,9 @@ def _poll(api: Api, code: str) -> dict[str, Any]:
 
 def _interval(seconds: object) -> float:
     """A number of seconds that a server named, if it makes sense."""
-    return max(float(seconds), _SHORTEST_INTERVAL) if isinstance(seconds, int | float) else _FALLBACK_INTERVAL
+    if not isinstance(seconds, int | float) or not _SHORTEST_INTERVAL <= seconds <= LONGEST_WAIT_SECONDS:
+        return _FALLBACK_INTERVAL
+    return float(seconds)
 
 
 def _page(started: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyway_core import dotenv
-from keyway_core.names import is_key, is_refused_key
+from keyway_core.names import is_key, is_refused_key, unstorable
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli import envfiles
@@ -15,7 +15,7 @@ from keyway_cli.actions.context import Context
 from keyway_cli.actions.fetch import fetch
 from keyway_cli.api import Place, Pulled
 from keyway_cli.changes import Changes, compare
-from keyway_cli.errors import UsageProblem
+from keyway_cli.errors import KeywayError, UsageProblem
 from keyway_cli.files import is_private
 from keyway_cli.terminal import Terminal, one_line
 
@@ -50,6 +50,9 @@ def usable(terminal: Terminal, values: Mapping[str, Sensitive]) -> dict[str, Sen
         terminal.warn(
             f"left out, because these names change how programs start or are no names: {one_line(', '.join(refused))}"
         )
+    unwritable = [key for key, value in values.items() if key not in refused and unstorable(value.reveal())]
+    if unwritable:
+        raise KeywayError(f"the server sent what no file can hold, in {', '.join(unwritable)}", "nothing was written")
     return {key: value for key, value in values.items() if key not in refused}
 
 

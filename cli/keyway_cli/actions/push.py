@@ -21,6 +21,7 @@ def push(
     Raises UsageProblem when something would be overwritten and there is nobody to ask and no --yes.
     """
     path = Path(file) if file else _pick_file(context, environment)
+    envfiles.real_source(path)
     wanted = envfiles.read(path)
     for warning in envfiles.check_storable(path, wanted):
         context.terminal.warn(warning)
