@@ -41,12 +41,27 @@ WRONG_ENVIRONMENTS: Final[dict[str, Any]] = {
     "number": 1, "null": None, "list": ["development"], "object": {}, "false": False, "empty": "",
     "51 characters": "e" * 51, "NUL": "dev\0", "lone surrogate": "dev\udfff",
 }  # fmt: skip
-WRONG_SECRETS: Final[dict[str, Any]] = {"null": None, "list": [], "text": "A=1", "number": 1, "true": True}
-WRONG_VALUES: Final[dict[str, Any]] = {
-    "number": 1, "null": None, "list": ["x"], "object": {"x": "y"}, "true": True, "NUL": "a\0b",
-    "lone high surrogate": "\ud83d", "lone low surrogate": "\ude00x", "one byte too long": "v" * (VALUE_LIMIT + 1),
-    "short in characters, too long in bytes": "ü" * (VALUE_LIMIT // 2 + 1),
-}  # fmt: skip
+
+
+def wrong_secrets(canary: str) -> dict[str, Any]:
+    """What is no object from key to value, around a canary."""
+    return {"null": None, "list": [canary], "text": f"A={canary}", "number": 1, "true": True}
+
+
+def wrong_values(canary: str) -> dict[str, Any]:
+    """Values that cannot be stored, around a canary."""
+    return {
+        "number": 1,
+        "null": None,
+        "true": True,
+        "list": [canary],
+        "object": {"x": canary},
+        "NUL": f"{canary}\0b",
+        "lone high surrogate": f"{canary}\ud83d",
+        "lone low surrogate": f"\ude00{canary}",
+        "one byte too long": canary.ljust(VALUE_LIMIT + 1, "v"),
+        "short in characters, too long in bytes": canary.ljust(VALUE_LIMIT // 2 + len(canary), "ü"),
+    }
 
 
 @dataclass(frozen=True)
@@ -217,9 +232,9 @@ def _fields(sender: Sender) -> Iterator[Hostile]:
     yield Hostile(
         "environment that is not there", lambda: sender.push(sender.body(environment="qa")), BAD, "development"
     )
-    for name, value in WRONG_SECRETS.items():
+    for name, value in wrong_secrets(canary).items():
         yield Hostile(f"secrets: {name}", partial(sender.push, sender.body(secrets=value)), BAD, "secrets")
-    for name, value in WRONG_VALUES.items():
+    for name, value in wrong_values(canary).items():
         secrets = {"GOOD": canary, "WRONG_ONE": value}
         yield Hostile(f"value: {name}", partial(sender.push, sender.body(secrets=secrets)), BAD, "WRONG_ONE")
     for name, key in MALFORMED_KEYS.items():
