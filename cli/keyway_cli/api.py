@@ -63,6 +63,14 @@ class Moved(Conflict):
         self.current = current
 
 
+class Empty(NotFound):
+    """The environment holds no secrets. `current` is where it stands, so that a first push can insist on that."""
+
+    def __init__(self, message: str, current: Revision) -> None:
+        super().__init__(message)
+        self.current = current
+
+
 class Api:
     """The routes that this program uses, on behalf of one credential (or of nobody)."""
 
@@ -120,6 +128,8 @@ class Api:
         """Every value of an environment, or an empty one."""
         try:
             return self.pull(place)
+        except Empty as empty:
+            return Pulled({}, empty.current)
         except NotFound:
             return Pulled({}, None)
 
@@ -216,7 +226,7 @@ def _revision(found: object) -> Revision | None:
 
 def _refusal(reply: Reply, problem: Json) -> KeywayError:
     """The error that a status stands for, with the server's own words (RFC 7807 `detail`, `errors`)."""
-    words = _words(reply.status, problem)
+    words, current = _words(reply.status, problem), _revision(problem.get("currentRevision"))
     match reply.status:
         case 401:
             return NotSignedIn(
@@ -226,9 +236,8 @@ def _refusal(reply: Reply, problem: Json) -> KeywayError:
         case 403:
             return NoAccess(words)
         case 404:
-            return NotFound(words)
+            return Empty(words, current) if current else NotFound(words)
         case 409:
-            current = _revision(problem.get("currentRevision"))
             return Moved(words, current) if current else Conflict(words)
         case status if status in _TEMPORARY:
             return _temporary(reply, words)

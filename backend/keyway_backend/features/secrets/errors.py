@@ -29,9 +29,10 @@ def over_limit() -> TooLarge:
     )
 
 
-def no_secrets(environment: str) -> NotFound:
-    """An environment that is empty, or missing: one answer for both."""
-    return NotFound(f"No secrets found for environment: {environment}")
+def no_secrets(environment: str, revision: tuple[UUID, int] | None = None) -> NotFound:
+    """An environment that is empty, or missing; only the former has a revision, which a first push can insist on."""
+    extra = {"currentRevision": {"id": str(revision[0]), "number": revision[1]}} if revision else None
+    return NotFound(f"No secrets found for environment: {environment}", extra=extra)
 
 
 def no_such_key(key: str, environment: str) -> NotFound:

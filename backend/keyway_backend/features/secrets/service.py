@@ -139,15 +139,18 @@ class SecretsService:
             return Unchanged(head)
         async with self._database.read() as connection:
             live = await store.read_live(connection, environment.id)
-        if live is None or (not live.keys and not live.head.number and not live.manifest):
+        if live is None:
             raise errors.no_secrets(environment.name)
+        here = (live.head.revision_id, live.head.number)
+        if not live.keys and not live.head.number and not live.manifest:
+            raise errors.no_secrets(environment.name, here)
         everything = Entries(live.keys, live.value_ids)
         wanted, sealed = (everything, live.sealed) if part is None else _cut(live, part)
         entries = None if part is None else everything
         manifest = Manifest(live.head.number, live.manifest, entries)
         texts = await self._crypto.open(_place(grant, environment), wanted, sealed, manifest)
         if not live.keys:
-            raise errors.no_secrets(environment.name)
+            raise errors.no_secrets(environment.name, here)
         await self._events.record(_read_event(grant, live.head.number, len(texts), wanted if part else None))
         return Pulled(live.head, dict(zip(wanted.keys, texts, strict=True)))
 
