@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from keyway_standalone.processes import Stack
+from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds it here
 from stack import running_stack, sign_in
 
 

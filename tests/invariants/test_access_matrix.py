@@ -5,9 +5,8 @@ The expectation comes from policy.yaml alone (tests/oracle). The processes run w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from keyway_standalone.processes import Stack
@@ -15,6 +14,7 @@ from oracle import stage
 from oracle.cast import NEW_VAULT, World
 from oracle.matrix import PUSH, ROUTES, Judge, Played, cells, flipped, own_key, planted, table
 from oracle.policy import Policy
+from oracle.report import Record
 from oracle.wire import Call, send
 
 READERS = 4
@@ -71,17 +71,20 @@ class TestTheMatrix:
         assert set(ROUTES) <= set(policy.routes)
 
     def test_answers_what_the_policy_says(
-        self, played: list[Played], judge: Judge, tmp_path: Path, record_property: Callable[[str, object], None]
+        self, played: list[Played], judge: Judge, world: World, record_property: Record
     ) -> None:
         """Every cell answers the status that policy.yaml gives, in each of its steps."""
-        (tmp_path / "matrix.txt").write_text("\n".join(table(played)) + "\n", encoding="utf-8")
-        print("\n".join(["", *table(played), f"{len(played)} cells"]))
-        record_property("access matrix", f"{len(played)} cells over {len(ROUTES)} routes")
+        print("\n".join(["", *(f"{one.answer.status} {one.cell}" for one in played), *table(played)]))
         assert judge.statuses(played) == []
+        axes = f"{len(ROUTES)} routes, {len(world.principals)} principals, {len(world.places)} objects"
+        record_property(
+            "access matrix", f"{len(played)} cells ({axes}), each as policy.yaml says; pytest -s lists them"
+        )
 
-    def test_leaks_nothing(self, played: list[Played], judge: Judge) -> None:
+    def test_leaks_nothing(self, played: list[Played], judge: Judge, record_property: Record) -> None:
         """No answer holds a key, a value or an id of anything that the caller may not see."""
         assert judge.leaks(played) == []
+        record_property("access matrix leaks", f"0 in {len(played)} answers")
 
     def test_tells_strangers_nothing_where_everybody_gets_200(self, played: list[Played], judge: Judge) -> None:
         """Whether the App is installed, and the ids of a repository, are told to people with a role on it alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import secrets
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from keyway_standalone.processes import Stack
 from oracle import canaries, stage
 from oracle.hostile import BODY_LIMIT, KEY_LIMIT, REFUSED_KEYS, VALUE_LIMIT, Hostile, Sender, corpus
+from oracle.report import Record
 from oracle.wire import Answer, Call, bearer, send, send_bytes
 from stack import running_stack
 
@@ -24,6 +26,8 @@ SENDERS: Final = 4
 SECONDS: Final = 4.0
 KEYS, PLAINTEXT = 1_000, 4_194_304
 AT_LEAST: Final = 120
+FILES: Final = Path(__file__).parents[1] / "core" / "hostile_env.py"
+FILES_AT_LEAST: Final = 60
 # What the HTTP parser refuses before there is a request has no problem body.
 BEFORE_HTTP: Final = frozenset({0, 400, 408, 431})
 
@@ -92,12 +96,12 @@ def refused(stack: Stack, sender: Sender, home: stage.Home) -> list[Refused]:
 
 
 class TestHostileRequests:
-    def test_are_refused_with_what_to_do(self, refused: list[Refused]) -> None:
+    def test_are_refused_with_what_to_do(self, refused: list[Refused], record_property: Record) -> None:
         """Each is a 4xx that names the field, the key or the figure, in time, and never a 422 or a failure of ours."""
-        print(f"\n{len(refused)} hostile requests")
         assert len(refused) >= AT_LEAST
         complaints = [f"{one.request.name}: {what}" for one in refused for what in one.complaints()]
         assert not complaints, "\n".join(complaints)
+        record_property("hostile requests", f"{len(refused)} refused, 0 echoes in answers and logs")
 
     def test_are_repeated_in_no_answer(self, refused: list[Refused], sender: Sender) -> None:
         """No answer holds anything of what was sent."""
@@ -131,6 +135,21 @@ class TestHostileRequests:
         assert refused
         assert home.state() == home.state()
         assert send(stack.api_url, Call("GET", "/v1/health")).status == 200
+
+
+class TestHostileFiles:
+    def test_sent_as_they_are_change_nothing(self, home: stage.Home) -> None:
+        """A hostile .env file that somebody posts as a body is refused, repeated nowhere, and changes nothing."""
+        corpus_of_files = runpy.run_path(str(FILES))
+        marker, files = corpus_of_files["CANARY"].encode(), corpus_of_files["CASES"]
+        assert len(files) >= FILES_AT_LEAST
+        before = home.state()
+        for name, (data, _) in files.items():
+            answer = home.push_bytes(data)
+            assert answer.status == 400, name
+            assert marker not in answer.raw, name
+            assert len(answer.detail) > 10, name
+        assert home.state() == before
 
 
 class TestRefusedKeysInAFile:

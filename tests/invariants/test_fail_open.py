@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from keyway_standalone.processes import Stack
 from oracle import stage
+from oracle.report import Record
 from oracle.wire import Answer, Call, bearer, send
 from stack import running_stack, sign_in
 
@@ -173,7 +174,7 @@ class TestGitHub:
             complaints.append(complaint(f"{route} as {who}, call {number}: {name}", answer, met, well))
         return [one for one in complaints if one], hits
 
-    def test_failing_at_any_call_of_any_route(self, field: Ground, decided: Decided) -> None:
+    def test_failing_at_any_call_of_any_route(self, field: Ground, decided: Decided, record_property: Record) -> None:
         """Whichever call of whichever route fails, the answer is 503 to everybody."""
         trials = [
             (route, who, number, "500")
@@ -181,12 +182,12 @@ class TestGitHub:
             for number in range(1, min(calls, MOST_CALLS) + 1)
         ]
         complaints, hits = self.hunt(field, decided, iter(trials))
-        print(f"\n{len(trials)} failing calls over {len(ROUTES)} routes, {hits} met")
         assert complaints == []
         assert hits >= 0.9 * len(trials)
+        record_property("fail-open hunt, every call", f"{len(trials)} over {len(ROUTES)} routes, {hits} met, 0 grants")
 
     @pytest.mark.parametrize("who", ["writer", "stranger"])
-    def test_failing_in_any_way(self, field: Ground, decided: Decided, who: str) -> None:
+    def test_failing_in_any_way(self, field: Ground, decided: Decided, who: str, record_property: Record) -> None:
         """Each call of a pull, failing in each way: never a grant, never a refusal that looks decided."""
         ways = QUICK if who == "writer" else SUBTLE
         calls = decided["pull", who][1]
@@ -198,9 +199,9 @@ class TestGitHub:
             if (number, name) != (calls, "truncated") or who == "stranger"
         ]
         complaints, hits = self.hunt(field, decided, iter(trials))
-        print(f"\n{len(trials)} failures of a pull as {who}, {hits} met")
         assert complaints == []
         assert hits >= 0.9 * len(trials)
+        record_property(f"fail-open hunt, every way, {who}", f"{len(trials)} pulls, {hits} met, 0 grants")
 
     def test_failing_for_good(self, field: Ground, decided: Decided) -> None:
         """While GitHub fails at everything, every route answers 503, and none tells foreign from missing."""

@@ -122,7 +122,7 @@ class TestForgedSessions:
     @pytest.mark.parametrize(
         "changed",
         [
-            {"exp": int(time.time()) - 1},
+            {"exp": -1},
             {"exp": None},
             {"exp": "never"},
             {"iss": "somebody-else"},
@@ -131,13 +131,15 @@ class TestForgedSessions:
             {"sid": None},
             {"sid": "not-a-uuid"},
             {"sid": "00000000-0000-7000-8000-000000000000"},
-            {"nbf": int(time.time()) + 3600},
-            {"iat": int(time.time()) + 3600},
+            {"nbf": 3600},
+            {"iat": 3600},
         ],
         ids=str,
     )
     def test_changed_claims_are_401(self, home: stage.Home, forge: Callable[..., str], changed: dict[str, Any]) -> None:
         """Even with the right signature a session that ended, or never was, is refused."""
+        now = int(time.time())  # numbers are seconds from now
+        changed = {name: now + value if isinstance(value, int) else value for name, value in changed.items()}
         assert ask_all(home, bearer(forge(**changed))) == {401}
 
     def test_another_persons_session_id_is_401(self, stack: Stack, home: stage.Home, forge: Callable[..., str]) -> None:

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from keyway_standalone.processes import Stack
 from oracle import stage, wire
+from oracle.report import Record
 from requests.adapters import HTTPAdapter
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import CheckFunction, not_a_server_error
@@ -128,7 +129,7 @@ def run(stack: Stack) -> Run:
     return Run(stack.api_url, home.full_name, itertools.cycle(tokens))
 
 
-def _hunt(run: Run, stack: Stack, cases: int) -> None:
+def _hunt(run: Run, stack: Stack, cases: int) -> str:
     found = operations(stack.ops_url)
     for number in itertools.count(1):
         for operation in found:
@@ -137,22 +138,23 @@ def _hunt(run: Run, stack: Stack, cases: int) -> None:
             break
     total = sum(run.seen.values())
     undecided = {key: count for key, count in run.seen.items() if key[1] in NOT_DECIDED}
-    print(f"\n{total} generated requests over {len(found)} operations: {dict(sorted(run.seen.items()))}")
+    print("", *(f"{count:5} {status} {route}" for (route, status), count in sorted(run.seen.items())), sep="\n")
     assert not run.failures, "\n\n".join(run.failures[:5]) + f"\n\n{len(run.failures)} in all"
     assert not undecided
     assert any(status < 400 for (_, status) in run.seen)
     assert total >= cases
+    return f"{total} over {len(found)} operations, 0 failures"
 
 
 class TestGeneratedRequests:
-    def test_break_nothing(self, run: Run, stack: Stack) -> None:
+    def test_break_nothing(self, run: Run, stack: Stack, record_property: Record) -> None:
         """A thousand requests, as administrator and as nobody: no 5xx, no undocumented status, no schema violated."""
-        _hunt(run, stack, CASES)
+        record_property("generated requests", _hunt(run, stack, CASES))
 
     @pytest.mark.prove
-    def test_break_nothing_in_the_long_run(self, run: Run, stack: Stack) -> None:
+    def test_break_nothing_in_the_long_run(self, run: Run, stack: Stack, record_property: Record) -> None:
         """The same with twenty thousand."""
-        _hunt(run, stack, MANY_CASES)
+        record_property("generated requests, long run", _hunt(run, stack, MANY_CASES))
 
 
 class TestTheHunt:
