@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from keyway_core.dotenv import parse
+from keyway_core.dotenv import DotenvError, decode, parse
 from rich.console import Console
 
 from .accounts import account_of
@@ -78,10 +78,11 @@ def _port(text: str) -> tuple[str, int]:
 def _configured() -> dict[str, str]:
     """Variables of .env in the repository, under those of the environment."""
     file = _REPOSITORY / ".env"
-    kept = (
-        {key: value.reveal() for key, value in parse(file.read_text(encoding="utf-8")).items()} if file.exists() else {}
-    )
-    return kept | dict(os.environ)
+    try:
+        kept = parse(decode(file.read_bytes())) if file.exists() else {}
+    except DotenvError as error:
+        raise ProcessError(f"{file}:{error.line}: {error.reason}") from None
+    return {key: value.reveal() for key, value in kept.items()} | dict(os.environ)
 
 
 def _default_state() -> Path:

@@ -92,6 +92,12 @@ class Process:
                 extra_groups=None if self.account.uid is None else (),
             )
 
+    @property
+    def how_it_ended(self) -> str:
+        """For people: "ended with 1", "was killed by SIGKILL"."""
+        code = self.exit_code or 0
+        return f"ended with {code}" if code >= 0 else f"was killed by {signal.Signals(-code).name}"
+
     def start(self) -> None:
         """Starts and waits until it serves."""
         self.launch()
@@ -102,7 +108,7 @@ class Process:
         deadline = time.monotonic() + seconds
         while not self.ready():
             if not self.running:
-                raise ProcessError(f"{self.name} ended with {self.exit_code}:\n{self.last_lines()}")
+                raise ProcessError(f"{self.name} {self.how_it_ended}:\n{self.last_lines()}")
             if time.monotonic() > deadline:
                 raise ProcessError(f"{self.name} was not ready after {seconds:.0f} s:\n{self.last_lines()}")
             time.sleep(_POLL_SECONDS)

@@ -121,7 +121,8 @@ def next_steps(stack: Stack) -> list[str]:
     repo = world.full_name(world.repos[world.places["private"]])
     programs = Path(sys.executable).parent
     return [
-        f'export PATH="{programs}:$PATH" KEYWAY_API_URL={stack.api_url} KEYWAY_GITHUB_URL={stack.github_url}',
+        f'export PATH="{programs}:$PATH"',
+        f"export KEYWAY_API_URL={stack.api_url} KEYWAY_GITHUB_URL={stack.github_url}",
         "cd $(mktemp -d) && git init -q && echo .env > .gitignore",
         f"git remote add origin {stack.github_url}/{repo}.git",
         "keyway login",
@@ -153,7 +154,7 @@ def _after_start(stack: Stack, console: Console) -> None:
 
 
 def _mourn(dead: Process, console: Console) -> None:
-    console.print(f"{dead.name} ended with {dead.exit_code}. Its last lines:", style="bold red")
+    console.print(f"{dead.name} {dead.how_it_ended}. Its last lines:", style="bold red")
     console.print(dead.last_lines(), markup=False, highlight=False)
 
 

@@ -90,7 +90,7 @@ class TestTheEnd:
         with supervised() as (process, running, _folder):
             running["github"].kill()
             said = read_until(process, "everything is kept in")
-            assert "github ended with -9" in said
+            assert "github was killed by SIGKILL" in said
             assert process.wait(10) == 1
             assert not [child for child in running.values() if child.is_running()]
 

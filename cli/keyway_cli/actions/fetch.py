@@ -15,6 +15,7 @@ def fetch(context: Context, api: Api, place: Place, *, accept_rollback: bool) ->
     try:
         pulled = api.pull(place)
     except NotFound as missing:
+        missing.hint = f"another one: -e NAME; or fill it: keyway push -e {place.environment}"
         if seen is not None:
             missing.hint = (
                 f"this machine has seen revision {seen.number} of it: its values were removed, or the server went back"
@@ -30,7 +31,7 @@ def fetch_or_empty(context: Context, api: Api, place: Place, *, accept_rollback:
     try:
         return fetch(context, api, place, accept_rollback=accept_rollback)
     except NotFound as missing:
-        if missing.hint:
+        if Memory(context.settings.state, context.api_url(), place).newest() is not None:
             context.terminal.warn(missing.hint)
         return Pulled({}, None)
 

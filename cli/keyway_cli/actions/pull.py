@@ -84,7 +84,7 @@ def _agreed(context: Context, path: Path, changes: Changes, *, yes: bool) -> boo
 
 def _report(context: Context, place: Place, path: Path, changes: Changes, pulled: Pulled) -> None:
     count = len(changes.added) + len(changes.changed) + len(changes.unchanged)
-    did = "wrote" if changes else "nothing to change:"
+    values = f"{count} secret{'' if count == 1 else 's'} of {place}"
     context.terminal.result(
         {
             "pulled": True,
@@ -95,5 +95,5 @@ def _report(context: Context, place: Place, path: Path, changes: Changes, pulled
             **changes.as_json(),
             "revision": pulled.revision.number if pulled.revision else None,
         },
-        f"{did} {count} secrets of {place} in {path}",
+        f"wrote {values} to {path}" if changes else f"{path} has all {values} already",
     )
