@@ -223,12 +223,18 @@ class Renderer:
         _log.error(
             "database", exc_info=error, request_id=request_id(request), sqlstate=getattr(error, "sqlstate", None)
         )
-        return self.render(errors.Unavailable("The database cannot answer. Nothing was changed; try again."), request)
+        return self.render(
+            errors.Unavailable("The database cannot answer; try again. A change that was under way may have happened."),
+            request,
+        )
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         _log.error("unexpected", exc_info=error, request_id=request_id(request))
         return self.render(
-            errors.Unavailable("Something went wrong here. Nothing was changed; the log has the request id."), request
+            errors.Unavailable(
+                "Something went wrong here; the log has the request id. Look before you repeat a change."
+            ),
+            request,
         )
 
 
