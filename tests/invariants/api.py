@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import secrets
+import select
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,8 +86,9 @@ class Client:
         self.close()
 
     def _open(self) -> http.client.HTTPConnection:
-        """The kept connection, unless it is so old that the server may be closing it just now."""
-        if time.monotonic() - self._used_at > KEPT_SECONDS:
+        """The kept connection, unless its server hung up, or it is so old that the server may be about to."""
+        kept = self._connection.sock if self._connection else None
+        if time.monotonic() - self._used_at > KEPT_SECONDS or (kept and select.select([kept], [], [], 0)[0]):
             self.close()
         self._used_at = time.monotonic()
         if self._connection is None:
