@@ -183,6 +183,20 @@ class TestList:
         assert [item["id"] for page in pages for item in page["data"]] == [item["id"] for item in whole["data"]]
         assert [page["meta"]["pagination"]["hasMore"] for page in pages] == [True, False]
 
+    def test_a_push_brings_its_vault_to_the_front(self, stack: Stack, github: GitHub) -> None:
+        """The list is in the order of the last change of values, although no push touches the vault's row."""
+        boss = github.user("busy")
+        github.do("install", login=boss)
+        token = sign_in(stack, boss)
+        for name in ("old", "new"):
+            github.repo(f"{boss}/{name}", {})
+            assert create(stack, token, {"repoFullName": f"{boss}/{name}"}).status == 201
+        sent = {"repoFullName": f"{boss}/old", "environment": "development", "mode": "merge", "secrets": {"A": "1"}}
+        assert send(stack.api_url, Call("POST", "/v1/secrets/push", (bearer(token),), sent)).status == 200
+        whole = send(stack.api_url, Call("GET", "/v1/vaults", (bearer(token),))).json()["data"]
+        assert [item["repoName"] for item in whole] == ["old", "new"]
+        assert whole[0]["updatedAt"] > whole[1]["updatedAt"]
+
 
 class TestShow:
     """GET /v1/vaults/{owner}/{repo}."""

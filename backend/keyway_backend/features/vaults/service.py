@@ -57,10 +57,11 @@ class Vaults:
     async def every(self, grant: PersonGrant, *, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
         """A page of the vaults on which the person has a role, last changed first, and how many there are."""
         grants = await self._access.vaults(grant)
-        shown = grants[offset : offset + limit]
         async with self._database.read() as connection:
-            facts = await store.facts(connection, shown)
-        return [self._item(one, facts[one.vault.id]) for one in shown if one.vault.id in facts], len(grants)
+            facts = await store.facts(connection, grants)
+        present = [(facts[one.vault.id], one) for one in grants if one.vault.id in facts]
+        present.sort(key=lambda pair: pair[0]["updated_at"], reverse=True)
+        return [self._item(one, about) for about, one in present[offset : offset + limit]], len(present)
 
     async def show(self, grant: VaultGrant) -> dict[str, Any]:
         """One vault. Its creator sees it also while the App is not installed, marked so."""

@@ -66,12 +66,17 @@ async def insert_environments(
 
 
 async def facts(connection: Connection, grants: Sequence[VaultGrant]) -> dict[UUID, dict[str, Any]]:
-    """Per granted vault: created_at, updated_at, and how many secrets live in it."""
+    """Per granted vault: created_at, updated_at, and how many secrets live in it.
+
+    No push touches the vault's row, which everybody reads: when its values changed last is told by its revisions.
+    """
     if not grants:
         return {}
     found = await rows(
         connection,
-        """SELECT v.id, v.created_at, v.updated_at,
+        """SELECT v.id, v.created_at, greatest(v.updated_at,
+               (SELECT max(r.created_at) FROM revisions AS r JOIN environments AS e ON e.id = r.environment_id
+                WHERE e.vault_id = v.id AND e.deleted_at IS NULL AND r.number = e.head_revision)) AS updated_at,
                (SELECT count(*) FROM secret_values AS s JOIN environments AS e ON e.id = s.environment_id
                 WHERE e.vault_id = v.id AND e.deleted_at IS NULL AND s.to_revision IS NULL) AS secrets
            FROM vaults AS v WHERE v.id = ANY(%(ids)s)""",
