@@ -82,6 +82,10 @@ class Ground:
         self.github.do("rename-repo", repo=self.home.full_name, name=self.name.split("/")[1])
         self.home.full_name = self.name
         self.github.do("end-tokens", installation=self.installation)
+        self.forget()
+
+    def forget(self) -> None:
+        """No role on this repository is remembered, as it is after a minute."""
         with psycopg.connect(self.home.stack.superuser_database_url) as connection:
             connection.execute("DELETE FROM role_cache WHERE github_repo_id = %s", [self.home.repo_id])
 
@@ -251,6 +255,51 @@ class TestGitHub:
                 assert there.comparable(field.name) == missing.comparable(nothing), route
         finally:
             field.github.do("clear-faults")
+
+
+class TestWhatIsDecided:
+    """Answers of GitHub that are no outage: they refuse, and do not say 503."""
+
+    @pytest.fixture
+    def org(self, field: Ground) -> Iterator[str]:
+        """The organisation, whose installation is as it was afterwards."""
+        login = field.home.full_name.split("/")[0]
+        yield login
+        field.installation = field.github.do("install", login=login)["id"]
+        field.github.do("suspend", login=login, suspended=False)
+        field.cool()
+        assert send(field.home.base, call_of("pull", field.name, field.writer)).status == 200
+
+    @pytest.mark.parametrize("who", ["writer", "stranger"])
+    def test_a_missing_permission_is_named(self, field: Ground, org: str, who: str) -> None:
+        """An App without the permission to ask about roles has wrong settings: 403 that names it, to everybody."""
+        field.github.do("install", login=org, permissions={"members": "read"})
+        answer, _ = field.ask("pull", getattr(field, who))
+        assert (answer.status, "metadata: read" in answer.detail) == (403, True)
+
+    @pytest.mark.parametrize("way", ["suspend", "uninstall"])
+    def test_an_app_that_is_gone_lets_nobody_in(self, field: Ground, org: str, way: str) -> None:
+        """Without the App all are refused at once, and only who made the vault reads that it is missing."""
+        people = (field.writer, field.stranger, field.home.token)
+        field.cool()
+        assert [self.pull(field, token).status for token in people] == [200, 403, 200]
+        field.github.do(way, login=org)
+        field.forget()
+        answers = [self.pull(field, token) for token in people]
+        assert [answer.status for answer in answers] == [403, 403, 403]
+        assert ["App" in answer.detail for answer in answers] == [False, False, True]
+
+    def pull(self, field: Ground, token: str) -> Answer:
+        """A pull under the name of now."""
+        return send(field.home.base, call_of("pull", field.name, token))
+
+    def test_a_removed_role_is_a_refusal(self, field: Ground) -> None:
+        """Who was removed is refused as soon as GitHub is asked again, and let in again when it says so."""
+        login = field.home.login_with("write")
+        token = sign_in(field.home.stack, login)
+        assert field.ask("pull", token)[0].status == 200
+        field.github.do("set-role", repo=field.name, login=login, role=None)
+        assert field.ask("pull", token)[0].status == 403
 
 
 class TestSignIn:

@@ -26,6 +26,7 @@ _WORDS: Final = frozenset({
     "installations", "login", "oauth", "permission", "repos", "repositories", "token", "user",
 })  # fmt: skip
 _NOT_ACCESSIBLE: Final = "resource not accessible"
+_SUSPENDED: Final = "installation has been suspended"
 
 Parsed = TypeVar("Parsed", bound=BaseModel)
 
@@ -121,9 +122,11 @@ class Transport:
 
 
 def _raise_unless_missing(response: Response[Any], call: str, needs: str) -> None:
-    """404 is an answer. Everything else that failed is one of the errors."""
+    """404 is an answer, and so is a suspended installation. Everything else that failed is one of the errors."""
     match response.status_code:
         case 404:
+            return
+        case 403 if _SUSPENDED in response.text.lower():
             return
         case 401:
             raise TokenRejected(f"{call}: 401")
