@@ -30,11 +30,12 @@ from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconf
 from keyway_backend.access.store import Named, Numbered
 from keyway_backend.clients.github import Repository
 from keyway_backend.db.engine import Database
-from keyway_backend.platform import metrics
+from keyway_backend.platform import log, metrics
 from keyway_backend.platform.address import Network
 from keyway_backend.platform.errors import Forbidden, Problem
 
 _REMEMBERED: Final = 4096
+_log = log.logger("access")
 _AT_ONCE: Final = 8
 _REMEMBERED_ROLE: Final = metrics.ROLES.labels("remembered")
 _ASKED_ROLE: Final = metrics.ROLES.labels("asked")
@@ -149,14 +150,24 @@ class Access:
         return self._vault_grant(actor, origin, vault, role)
 
     async def vaults(self, grant: PersonGrant) -> list[VaultGrant]:
-        """Every vault on which the person has a role, last changed first."""
+        """Every vault on which the person has a role, last changed first.
+
+        A vault whose installation lacks a permission is left out: its owner's mistake must not close everybody's list.
+        """
         actor, everything = await self._look_up(grant.actor, None)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def role_on(vault: Found) -> Role | None:
+            named = Named(vault.vault.owner_login, vault.vault.repo_name)
             async with gate:
-                named = Named(vault.vault.owner_login, vault.vault.repo_name)
-                return (await self._decided(actor, named, [vault])).role
+                try:
+                    standing = await self._decided(actor, named, [vault])
+                except refusals.AppPermissionMissing:
+                    _log.warning("app_permission_missing", vault_id=str(vault.vault.id))
+                    return None
+            # The name may be another repository's by now: a role there is none here.
+            same = standing.vault is not None and standing.vault.vault.id == vault.vault.id
+            return standing.role if same else None
 
         roles = await asyncio.gather(*(role_on(vault) for vault in everything))
         pairs = zip(everything, roles, strict=True)

@@ -41,11 +41,17 @@ def verb_denied(role: Role, verb: Verb, environment: str) -> Forbidden:
     return Forbidden(f"Your role ({role}) may not {verb} the environment {environment}.")
 
 
+class AppPermissionMissing(Forbidden):
+    """The App cannot find out who may (policy.yaml `app_permission_missing`): configuration, not outage."""
+
+
 def undecided(answer: Misconfigured | Unknown) -> Problem:
     """GitHub did not say who may, so nobody may, and nobody is refused for it."""
     match answer:
         case Misconfigured(permission):
-            return Forbidden(f"The GitHub App lacks a permission that Keyway needs: {permission}. Tell its owner.")
+            return AppPermissionMissing(
+                f"The GitHub App lacks a permission that Keyway needs: {permission}. Tell its owner."
+            )
         case Unknown(seconds):
             return Unavailable(
                 "GitHub cannot say right now who has access. Nothing was changed; try again.",

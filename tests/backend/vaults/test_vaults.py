@@ -154,6 +154,21 @@ class TestList:
         answer = listed(home, stage.stranger(home.stack)).json()
         assert (answer["data"], answer["meta"]["pagination"]["total"]) == ([], 0)
 
+    def test_a_role_on_the_repository_that_took_the_name_shows_nothing(self, stack: Stack, github: GitHub) -> None:
+        """A repository was deleted and its name taken by a new one: a role there does not show the old vault."""
+        old = stage.home(stack, "retaken")
+        github.do("delete-repo", repo=old.full_name)
+        heir = github.user("heir")
+        github.repo(old.full_name, {heir: "admin"})
+        assert listed(old, sign_in(stack, heir)).json()["data"] == []
+
+    def test_another_owners_wrong_set_up_closes_no_list(self, home: Home, github: GitHub) -> None:
+        """An installation without the permissions that we need hides its own vaults and nobody else's."""
+        broken = stage.home(home.stack, "broken")
+        github.do("install", login=broken.full_name.split("/")[0], permissions={"members": "read"})
+        member = home.login_with("read")
+        assert [item["id"] for item in listed(home, sign_in(home.stack, member)).json()["data"]] == [home.vault_id]
+
     @pytest.mark.parametrize("role", ["read", "triage", "write", "maintain", "admin"])
     def test_everybody_with_a_role_sees_it(self, home: Home, role: str) -> None:
         """Not only who made it; each with the own role."""
