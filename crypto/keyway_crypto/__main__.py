@@ -1,7 +1,5 @@
 """`python -m keyway_crypto`: serves until SIGTERM or SIGINT. Configuration comes from variables, see `settings`."""
 
-from __future__ import annotations
-
 import asyncio
 import ctypes
 import json
@@ -22,26 +20,21 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from keyway_core.limits import GRPC_MESSAGE_BYTES
 
 from keyway_crypto import VERSION
-from keyway_crypto.caller_auth import Budget, CallerAuth, Identity
+from keyway_crypto.caller_auth import Budget, CallerAuth, server_credentials
 from keyway_crypto.servicer import SERVICE, CryptoServicer
 from keyway_crypto.settings import Settings, SettingsError, read
 
 _PR_SET_DUMPABLE = 4
-_DRAIN_SECONDS = 10
-_CALLS_AT_ONCE = 256
-_OPTIONS = (
-    ("grpc.max_receive_message_length", GRPC_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", GRPC_MESSAGE_BYTES),
-    ("grpc.so_reuseport", 0),
-)
+_DRAIN_SECONDS, _CALLS_AT_ONCE = 10, 256
+_SIZES = ("grpc.max_receive_message_length", "grpc.max_send_message_length")
+_OPTIONS = [("grpc.so_reuseport", 0), *[(name, GRPC_MESSAGE_BYTES) for name in _SIZES]]
 _log = logging.getLogger("keyway_crypto")
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line. Only named fields get in, so that no argument of a call can."""
+    """One JSON object a line: when, how bad, what, and `fields`. Only named ones get in: no argument of a call can."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`time`, `level`, `service`, `event`, then the record's `fields`."""
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         line = {"time": moment, "level": record.levelname.lower(), "service": "crypto", "event": record.getMessage()}
         return json.dumps(line | getattr(record, "fields", {}))
@@ -61,7 +54,7 @@ async def serve(settings: Settings) -> None:
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     server.add_generic_rpc_handlers((CryptoServicer(settings.ring, Budget(settings.values_per_minute)).handler(),))
     try:
-        port = server.add_secure_port(f"{settings.host}:{settings.port}", Identity(settings.tls).credentials())
+        port = server.add_secure_port(settings.address, server_credentials(settings.tls))
     except RuntimeError:
         raise SettingsError("GRPC_HOST, GRPC_PORT: this address cannot be listened on") from None
     stop = asyncio.Event()
@@ -80,11 +73,10 @@ async def serve(settings: Settings) -> None:
 def main() -> int:
     """The process: 0 after a stop, 78 with one line on stderr for a configuration that cannot be served with."""
     harden()
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
     try:
         settings = read(os.environ)
-        logging.basicConfig(handlers=[handler])
+        logging.basicConfig()
+        logging.root.handlers[0].setFormatter(JsonLines())
         _log.setLevel(settings.log_level)
         asyncio.run(serve(settings))
     except SettingsError as error:

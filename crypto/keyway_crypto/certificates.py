@@ -1,16 +1,13 @@
 """A certificate authority for one moment: it signs the identities of crypto, backend and Postgres and is forgotten.
 
 The authority's key is never written, so nobody can sign another client later. When a third of the lifetime is left the
-whole set is made anew. `python -m keyway_crypto.certificates --out DIR [--name crypto=crypto,localhost,127.0.0.1]`
-"""
-
-from __future__ import annotations
+whole set is made anew. `python -m keyway_crypto.certificates --out DIR [--name crypto=crypto,localhost,127.0.0.1]`"""
 
 import argparse
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,23 +16,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 LIFETIME = timedelta(days=90)
 CLIENT = "backend"
-NAMES: Mapping[str, Sequence[str]] = {
-    "crypto": ("crypto", "localhost", "127.0.0.1"),
-    "backend": (CLIENT,),
-    "postgres": ("postgres", "db", "localhost", "127.0.0.1"),
-}
-
+LOCAL = ("localhost", "127.0.0.1")
+NAMES = {"crypto": ("crypto", *LOCAL), CLIENT: (CLIENT,), "postgres": ("postgres", "db", *LOCAL)}
+UNUSABLE = (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound)
 _AUTHORITY = "Keyway internal CA"
-_CLOCK_SKEW = timedelta(minutes=5)
-_CRITICAL = (x509.BasicConstraints, x509.KeyUsage)
-_USAGES = (  # noqa: SIM905  # a list would be one name a line
-    "digital_signature content_commitment key_encipherment data_encipherment key_agreement key_cert_sign crl_sign "
-    "encipher_only decipher_only"
-).split()
+_NO_USAGE = dict.fromkeys(signature(x509.KeyUsage).parameters, False)
 
 
 class Authority:
@@ -43,35 +32,32 @@ class Authority:
 
     def __init__(self) -> None:
         self._key = generate_private_key(SECP256R1())
-        basics = x509.BasicConstraints(ca=True, path_length=0)
-        self.certificate = self._sign(_AUTHORITY, self._key, basics, _usage("key_cert_sign", "crl_sign"))
+        usage = x509.KeyUsage(**_NO_USAGE | {"key_cert_sign": True, "crl_sign": True})
+        self.certificate = self._sign(_AUTHORITY, self._key, x509.BasicConstraints(ca=True, path_length=0), usage)
 
     def issue(self, name: str, reachable_as: Sequence[str]) -> tuple[x509.Certificate, EllipticCurvePrivateKey]:
         """A leaf named `name`, good for these DNS names and addresses. `backend` is a client, all others serve."""
         key = generate_private_key(SECP256R1())
-        role = ExtendedKeyUsageOID.CLIENT_AUTH if name == CLIENT else ExtendedKeyUsageOID.SERVER_AUTH
         basics = x509.BasicConstraints(ca=False, path_length=None)
-        names = x509.SubjectAlternativeName(_general_names(reachable_as))
-        certificate = self._sign(name, key, basics, _usage("digital_signature"), x509.ExtendedKeyUsage([role]), names)
-        return certificate, key
+        usage = x509.KeyUsage(**_NO_USAGE | {"digital_signature": True})
+        role = ExtendedKeyUsageOID.CLIENT_AUTH if name == CLIENT else ExtendedKeyUsageOID.SERVER_AUTH
+        return self._sign(name, key, basics, usage, x509.ExtendedKeyUsage([role]), _alternatives(reachable_as)), key
 
     def _sign(self, name: str, key: EllipticCurvePrivateKey, *extensions: x509.ExtensionType) -> x509.Certificate:
-        subject, issuer = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)]) for text in (name, _AUTHORITY))
+        subject, issuer = [x509.Name.from_rfc4514_string(f"CN={text}") for text in (name, _AUTHORITY)]
         now = datetime.now(UTC)
         builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
-        builder = builder.not_valid_before(now - _CLOCK_SKEW).not_valid_after(now + LIFETIME)
+        builder = builder.not_valid_before(now - timedelta(minutes=5)).not_valid_after(now + LIFETIME)  # clocks differ
         own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
         signers = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         for extension in (*extensions, own, signers):
-            builder = builder.add_extension(extension, critical=isinstance(extension, _CRITICAL))
+            builder = builder.add_extension(extension, isinstance(extension, x509.BasicConstraints | x509.KeyUsage))
         return builder.sign(self._key, SHA256())
 
 
 def ensure(directory: Path, names: Mapping[str, Sequence[str]] = NAMES) -> bool:
     """Makes `ca.crt` and `<name>.crt`, `<name>.key` (0600) of each name, unless a good set is there.
-
-    Returns whether a new set was made. Raises OSError when the directory cannot be written.
-    """
+    Returns whether a new set was made. Raises OSError when the directory cannot be written."""
     if not needs_renewal(directory, names):
         return False
     directory.mkdir(parents=True, exist_ok=True)
@@ -87,38 +73,40 @@ def ensure(directory: Path, names: Mapping[str, Sequence[str]] = NAMES) -> bool:
 
 def needs_renewal(directory: Path, names: Mapping[str, Sequence[str]] = NAMES, *, now: datetime | None = None) -> bool:
     """Whether a file is missing or broken, a name is not covered, or at most a third of the lifetime is left."""
+    due = (now or datetime.now(UTC)) + LIFETIME / 3
     try:
-        authority = x509.load_pem_x509_certificate((directory / "ca.crt").read_bytes())
-        return not all(_is_good(directory / name, names[name], authority, now or datetime.now(UTC)) for name in names)
-    except (OSError, ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        for name, reachable_as in names.items():
+            leaf = matched(*[(directory / file).read_bytes() for file in ("ca.crt", f"{name}.crt", f"{name}.key")])
+            covered = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            if covered != _alternatives(reachable_as) or leaf.not_valid_after_utc <= due:
+                return True
+    except UNUSABLE:
         return True
+    return False
 
 
-def _is_good(stem: Path, reachable_as: Sequence[str], authority: x509.Certificate, now: datetime) -> bool:
-    certificate = x509.load_pem_x509_certificate(stem.with_suffix(".crt").read_bytes())
-    certificate.verify_directly_issued_by(authority)
-    key = load_pem_private_key(stem.with_suffix(".key").read_bytes(), password=None)
-    covered = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    fits = certificate.public_key() == key.public_key() and list(covered) == _general_names(reachable_as)
-    return fits and certificate.not_valid_after_utc - now > LIFETIME / 3
+def matched(authority: bytes, chain: bytes, key: bytes) -> x509.Certificate:
+    """The certificate, of three PEM files that belong together. Raises one of UNUSABLE when they do not."""
+    leaf = x509.load_pem_x509_certificate(chain)
+    leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+    if leaf.public_key() != load_pem_private_key(key, password=None).public_key():
+        raise ValueError("certificate and key are not a pair")
+    return leaf
 
 
 def _write(path: Path, content: bytes, *, mode: int) -> None:
     """Readers see the old file or the new one, and a key is never readable by others, not even for a moment."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-    temporary.chmod(mode)
-    temporary.replace(path)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.touch(0o600, exist_ok=False)
+    draft.write_bytes(content)
+    draft.chmod(mode)
+    draft.replace(path)
 
 
-def _general_names(texts: Sequence[str]) -> list[x509.GeneralName]:
-    return [x509.IPAddress(ip_address(text)) if text[-1].isdigit() else x509.DNSName(text) for text in texts]
-
-
-def _usage(*allowed: str) -> x509.KeyUsage:
-    return x509.KeyUsage(**{usage: usage in allowed for usage in _USAGES})
+def _alternatives(texts: Sequence[str]) -> x509.SubjectAlternativeName:
+    names = [x509.IPAddress(ip_address(text)) if text[-1].isdigit() else x509.DNSName(text) for text in texts]
+    return x509.SubjectAlternativeName(names)
 
 
 def _name_option(text: str) -> tuple[str, list[str]]:
@@ -128,17 +116,11 @@ def _name_option(text: str) -> tuple[str, list[str]]:
     return name, reachable_as.split(",")
 
 
-def main() -> int:
-    """The command: idempotent, says whether it made anything."""
+if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="keyway_crypto.certificates", description="make the internal certificates")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--name", type=_name_option, action="append", default=[], metavar="NAME=HOST[,HOST…]")
     options = parser.parse_args()
-    names = {**NAMES, **dict(options.name)}
-    made = ensure(options.out, names)
-    sys.stdout.write(f"certificates: {'made' if made else 'still good'} ({', '.join(names)})\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    wanted = {**NAMES, **dict(options.name)}
+    made = "made" if ensure(options.out, wanted) else "still good"
+    print(f"certificates: {made} ({', '.join(wanted)})")

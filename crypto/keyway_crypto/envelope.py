@@ -2,10 +2,7 @@
 
 Stored form: format byte 0x01 ‖ key version (2 bytes, big endian) ‖ nonce (12) ‖ ciphertext ‖ tag (16).
 Plaintext:   length (4 bytes, big endian) ‖ value ‖ zeros, up to 64, 128, 256, 512, 1,024, then multiples of 1,024.
-Context:     canonical(format, purpose, instance, vault, repository, environment, key name, value id), not stored.
-"""
-
-from __future__ import annotations
+Context:     canonical(format, purpose, instance, vault, repository, environment, key name, value id), not stored."""
 
 import os
 import re
@@ -20,12 +17,9 @@ from keyway_crypto.errors import IntegrityError, InvalidCallError
 from keyway_crypto.keyring import MANIFESTS, KeyRing, canonical
 
 SECRETS = "secret"
-
 _FORMAT = b"\x01"
 _ID_BYTES, _LENGTH_BYTES, _NONCE_BYTES = 16, 4, 12
-_HEAD = len(_FORMAT) + 2
-_BODY = _HEAD + _NONCE_BYTES
-_SHORTEST = _BODY + 64 + 16
+_HEAD, _BODY = 3, 15  # where the nonce begins, and where it ends
 _SMALL_SIZES = (64, 128, 256, 512, 1024)
 _PURPOSE = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII)
 _KEY_PREFIX = tuple(length.to_bytes(4, "big") for length in range(KEY_LENGTH + 1))
@@ -50,9 +44,7 @@ class Scope:
             raise InvalidCallError("scope.instance_id must be 16 bytes")
         length = _ID_BYTES if self.purpose == SECRETS else 0
         if not len(self.vault) == len(self.environment) == length or bool(self.repository) != bool(length):
-            raise InvalidCallError(
-                "scope: vault_id, environment_id and github_repository_id belong to secrets, all three"
-            )
+            raise InvalidCallError("scope: secrets, and only they, have vault, repository and environment ids")
 
     def context(self) -> bytes:
         """The context up to the key name; an entry follows it."""
@@ -62,9 +54,7 @@ class Scope:
 
 def entries(keys: Sequence[str], value_ids: Sequence[bytes]) -> list[bytes]:
     """canonical(key name, value id) of each item: the end of its context, and its entry in a manifest.
-
-    Raises InvalidCallError for lists of different length, a key not of 1 to 256 bytes, an id not of 16.
-    """
+    Raises InvalidCallError for lists of different length, a key not of 1 to 256 bytes, an id not of 16."""
     if len(keys) != len(value_ids):
         raise InvalidCallError("keys and value_ids differ in length")
     made = []
@@ -78,9 +68,8 @@ def entries(keys: Sequence[str], value_ids: Sequence[bytes]) -> list[bytes]:
 
 def seal(ring: KeyRing, scope: Scope, places: Sequence[bytes], plaintexts: Sequence[bytes]) -> list[bytes]:
     """Seals each plaintext under the active key for its entry. Raises InvalidCallError for a value that is too long."""
-    aead = ring.cipher(ring.active, scope.purpose, scope.instance, scope.vault, scope.repository)
     head, context = _FORMAT + ring.active.to_bytes(2, "big"), scope.context()
-    nonces = os.urandom(_NONCE_BYTES * len(places))
+    aead, nonces = _cipher(ring, scope, head), os.urandom(_NONCE_BYTES * len(places))
     sealed = []
     for index, (place, plaintext) in enumerate(zip(places, plaintexts, strict=True)):
         nonce = nonces[index * _NONCE_BYTES : (index + 1) * _NONCE_BYTES]
@@ -90,27 +79,23 @@ def seal(ring: KeyRing, scope: Scope, places: Sequence[bytes], plaintexts: Seque
 
 def open_(ring: KeyRing, scope: Scope, places: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
     """Opens each sealed value in the context of its entry.
-
-    Raises IntegrityError for anything that was not sealed for this place, UnknownKeyVersionError.
-    """
-    context = scope.context()
+    Raises IntegrityError for anything that was not sealed for this place, UnknownKeyVersionError."""
+    opened, context = [], scope.context()
     ciphers: dict[bytes, AESGCM] = {}
-    opened = []
     for place, blob in zip(places, sealed, strict=True):
         head = blob[:_HEAD]
         if (aead := ciphers.get(head)) is None:
-            version = key_version(blob)
-            aead = ciphers[head] = ring.cipher(version, scope.purpose, scope.instance, scope.vault, scope.repository)
+            aead = ciphers[head] = _cipher(ring, scope, head)
         opened.append(unpad(gcm_open(aead, blob[_HEAD:_BODY], blob[_BODY:], context + place)))
     return opened
 
 
-def key_version(blob: bytes) -> int:
-    """Which master key sealed this. Raises IntegrityError for another format, an impossible length or version."""
-    version = int.from_bytes(blob[1:_HEAD], "big")
-    if len(blob) < _SHORTEST or blob[:1] != _FORMAT or not version:
+def _cipher(ring: KeyRing, scope: Scope, head: bytes) -> AESGCM:
+    """For values that begin like this. Raises IntegrityError for another format or version 0, as `open_` does."""
+    version = int.from_bytes(head[1:], "big")
+    if len(head) < _HEAD or head[:1] != _FORMAT or not version:
         raise IntegrityError
-    return version
+    return ring.cipher(version, scope.purpose, scope.instance, scope.vault, scope.repository)
 
 
 def gcm_seal(aead: AESGCM, nonce: bytes, plaintext: bytes, context: bytes) -> bytes:
@@ -119,7 +104,7 @@ def gcm_seal(aead: AESGCM, nonce: bytes, plaintext: bytes, context: bytes) -> by
 
 
 def gcm_open(aead: AESGCM, nonce: bytes, sealed: bytes, context: bytes) -> bytes:
-    """The opposite of `gcm_seal`. Raises IntegrityError."""
+    """The opposite of `gcm_seal`. Raises IntegrityError, also for a nonce or a tag that is too short."""
     try:
         return aead.decrypt(nonce, sealed, context)
     except (InvalidTag, ValueError):

@@ -1,10 +1,7 @@
 """The master keys, and the keys of vaults that are derived from them (design.md 5).
 
 A vault's key is `HKDF-SHA256(master, salt = instance id, info = canonical("keyway/1", purpose, vault id, repository
-id))`: a leaked vault key opens one vault, and a vault row repointed to another repository opens nothing.
-"""
-
-from __future__ import annotations
+id))`: a leaked vault key opens one vault, and a vault row repointed to another repository opens nothing."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,44 +16,33 @@ from keyway_crypto.errors import UnknownKeyVersionError
 KEY_BYTES = 32
 LARGEST_VERSION = (1 << 16) - 1
 MANIFESTS = "manifest"
-
 _LABEL = b"keyway/1"
 _CACHED_VAULTS = 4_096
 
 
 @final
 class KeyRing:
-    """Master keys by version: all of them open, the active one seals.
+    """Master keys by version: all of them open, the active one seals. Cannot be printed, pickled, copied or compared.
+    `derive` gives the 32 byte key of a vault and purpose, `cipher` its AES-256-GCM; both remember 4,096 of them."""
 
-    It cannot be printed, pickled, copied or compared. Derived keys stay in bounded caches.
-    """
-
-    __slots__ = ("__keys", "active", "cipher", "mac_key")
+    __slots__ = ("__keys", "active", "cipher", "derive")
 
     def __init__(self, keys: Mapping[int, bytes], *, active: int) -> None:
         """Raises ValueError when a key is not 32 bytes, a version not 1..65535, or `active` not among them."""
         sound = all(0 < version <= LARGEST_VERSION and len(key) == KEY_BYTES for version, key in keys.items())
         if active not in keys or not sound:
             raise ValueError("a key ring needs numbered keys of 32 bytes and an active one among them")
-        self.__keys = dict(keys)
-        self.active = active
-        self.cipher = lru_cache(_CACHED_VAULTS)(self._cipher)
-        self.mac_key = lru_cache(_CACHED_VAULTS)(self._mac_key)
+        self.__keys, self.active = dict(keys), active
+        self.derive = lru_cache(_CACHED_VAULTS)(self._derive)
+        self.cipher = lru_cache(_CACHED_VAULTS)(lambda *place: AESGCM(self._derive(*place)))
 
     def fingerprints(self) -> dict[int, str]:
         """16 hex characters per version, by which people tell keys apart; they say nothing about the key."""
         info = canonical(_LABEL, b"fingerprint")
         return {version: hkdf_sha256(key, b"", info, 8).hex() for version, key in sorted(self.__keys.items())}
 
-    def _cipher(self, version: int, purpose: str, instance: bytes, vault: bytes, repository: int) -> AESGCM:
-        """The AES-256-GCM of one vault and purpose. Raises UnknownKeyVersionError."""
-        return AESGCM(self._derive(version, purpose, instance, vault, repository))
-
-    def _mac_key(self, version: int, instance: bytes, vault: bytes, repository: int) -> bytes:
-        """The key of a vault's manifests. Raises UnknownKeyVersionError."""
-        return self._derive(version, MANIFESTS, instance, vault, repository)
-
     def _derive(self, version: int, purpose: str, instance: bytes, vault: bytes, repository: int) -> bytes:
+        """Raises UnknownKeyVersionError."""
         if version not in self.__keys:
             raise UnknownKeyVersionError(f"key version {version} is not configured")
         info = canonical(_LABEL, purpose.encode(), vault, repository.to_bytes(8, "big"))
@@ -68,8 +54,7 @@ class KeyRing:
     def __eq__(self, other: object) -> NoReturn:
         raise TypeError("key rings are not compared")
 
-    def __hash__(self) -> NoReturn:
-        raise TypeError("key rings are not hashed")
+    __hash__ = None  # type: ignore[assignment]  # they are no keys of a mapping either
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("key rings are not pickled or copied")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import io
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +20,6 @@ from keyway_protos import crypto_pb2 as pb
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 PACKAGE = Path(__file__).resolve().parents[2] / "crypto" / "keyway_crypto"
 NOBODY = 65_534
-NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 
 # Loads everything as root, because an interpreter under /root cannot be read later, becomes nobody with memory that
 # others of that user may read, and only then starts: whatever is closed afterwards was closed by the service itself.
@@ -177,19 +173,9 @@ def test_the_log_says_what_happened_and_nothing_of_what_was_in_it(tmp_path: Path
     assert canary not in text
 
 
-def code_lines(path: Path) -> int:
-    """Lines that hold a token of code: neither blank, nor comment, nor docstring."""
-    text = path.read_text("utf-8")
-    tokens = [token for token in tokenize.generate_tokens(io.StringIO(text).readline) if token.type not in NO_CODE]
-    lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            lines -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-    return len(lines)
-
-
 def test_the_service_is_small_enough_to_read() -> None:
-    """At most 800 lines of code, without blank lines and docstrings, and at most 10 packages at run time."""
-    assert 400 < sum(code_lines(path) for path in PACKAGE.glob("*.py")) <= 800
+    """At most 800 lines, docstrings and comments included and blank ones left out; at most 10 packages at run time."""
+    lines = [line for path in PACKAGE.rglob("*.py") for line in path.read_text("utf-8").splitlines() if line.strip()]
+    assert 400 < len(lines) <= 800
     lock = PACKAGE.parents[1] / "requirements" / "crypto.txt"
-    assert sum("==" in line for line in lock.read_text("utf-8").splitlines()) <= 10
+    assert 3 <= sum("==" in line for line in lock.read_text("utf-8").splitlines()) <= 10
