@@ -207,9 +207,9 @@ def _history(
         last[key] = _Row(made, identities[key], place.environment_id, key, number, None, blob)
         rows.append(last[key])
     live_keys, live_ids = list(last), [row.id.bytes for row in last.values()]
-    genesis = manifest.verify(ring, scope, revision=0, keys=[], members=[], mac=b"")
-    change = manifest.Change(revisions, [], live_keys, envelope.entries(live_keys, live_ids))
-    return rows, (place.environment_id, new_id(), manifest.follow(ring, genesis, change))
+    genesis = manifest.verify(ring, scope, revision=0, keys=[], places=[], mac=b"")
+    members = dict(zip(live_keys, envelope.entries(live_keys, live_ids), strict=True))
+    return rows, (place.environment_id, new_id(), manifest.follow(ring, genesis, revisions, [], members))
 
 
 def _fillers(world: World, count: int, chance: random.Random) -> list[_Row]:
