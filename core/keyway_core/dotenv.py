@@ -14,7 +14,6 @@ from keyway_core.limits import KEY_LENGTH
 from keyway_core.names import is_key, unstorable
 from keyway_core.sensitive import Sensitive
 
-_BLANKS: Final = re.compile(r"[ \t]*+")
 _SKIPPED: Final = re.compile(r"[ \t]*+(?:#[^\n]*+)?(?:\n|\Z)|[ \t]*+\r\n")
 _NAME: Final = re.compile(r"[ \t]*+(?:export[ \t]++(?!=))?([A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+")
 _SINGLE: Final = re.compile(r"'([^']*+)'")

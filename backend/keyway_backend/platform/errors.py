@@ -10,7 +10,6 @@
     ├── Conflict              409 conflict
     ├── TooLarge              413 payload-too-large
     ├── UnsupportedMediaType  415 unsupported-media-type
-    ├── TooManyRequests       429 rate-limited
     ├── IntegrityFailed       503 integrity-error       stored data does not open, or was tampered with: alarmed
     └── Unavailable           503 service-unavailable   crypto, database or GitHub cannot answer
 
@@ -107,12 +106,6 @@ class UnsupportedMediaType(Problem):
     """Neither JSON nor a form."""
 
     status, slug, title = 415, "unsupported-media-type", "Unsupported Media Type"
-
-
-class TooManyRequests(Problem):
-    """Over a rate limit."""
-
-    status, slug, title = 429, "rate-limited", "Too Many Requests"
 
 
 class Unavailable(Problem):

@@ -31,7 +31,6 @@ class Installation(_Answer):
     id: int
     account: Account
     suspended_at: str | None = None
-    repository_selection: str = "all"
 
     @property
     def active(self) -> bool:
@@ -47,7 +46,6 @@ class Repository(_Answer):
     owner: Account
     private: bool
     visibility: str | None = None
-    default_branch: str = "main"
 
     @property
     def full_name(self) -> str:

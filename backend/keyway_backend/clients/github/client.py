@@ -65,13 +65,7 @@ class GitHub:
 
     async def installation_of(self, owner: str, name: str) -> Installation | None:
         """The installation that covers a repository, active or suspended."""
-        return await self._as_app(f"repos/{_part(owner)}/{_part(name)}/installation")
-
-    async def installation(self, installation_id: int) -> Installation | None:
-        """An installation by id."""
-        return await self._as_app(f"app/installations/{installation_id}")
-
-    async def _as_app(self, path: str) -> Installation | None:
+        path = f"repos/{_part(owner)}/{_part(name)}/installation"
         try:
             return await self._transport.get(path, Installation, auth=self._tokens.app())
         except TokenRejected as error:
@@ -82,11 +76,6 @@ class GitHub:
     async def repository(self, installation_id: int, owner: str, name: str) -> Repository | None:
         """A repository by name. After a rename GitHub redirects to the id, so the answer may bear another name."""
         path = f"repos/{_part(owner)}/{_part(name)}"
-        return await self._as(installation_id, lambda auth: self._transport.get(path, Repository, auth=auth))
-
-    async def repository_by_id(self, installation_id: int, repository_id: int) -> Repository | None:
-        """A repository by id: its present name, whatever it was called before."""
-        path = f"repositories/{repository_id}"
         return await self._as(installation_id, lambda auth: self._transport.get(path, Repository, auth=auth))
 
     async def login_of(self, installation_id: int, github_user_id: int) -> str | None:
@@ -151,16 +140,6 @@ class GitHub:
                 raise DeviceDenied
             case error:
                 raise GitHubUnknown(f"device flow: {error or 'no token'}")
-
-    async def refresh(self, refresh_token: Sensitive) -> UserTokens:
-        """New tokens for an old refresh token. Raises TokenRejected when it is spent, GitHubUnknown."""
-        fields = {"refresh_token": refresh_token.reveal(), "grant_type": "refresh_token"}
-        answer = await self._token_endpoint(fields)
-        if answer.error == "bad_refresh_token":
-            raise TokenRejected("refresh token")
-        if answer.error or not answer.access_token:
-            raise GitHubUnknown(f"refresh: {answer.error or 'no token'}")
-        return UserTokens(answer)
 
     async def _token_endpoint(self, fields: dict[str, str]) -> OAuthAnswer:
         secrets = {"client_id": self._client_id, "client_secret": self._client_secret.reveal()}
