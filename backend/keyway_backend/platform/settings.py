@@ -75,9 +75,6 @@ class Settings(BaseModel):
     github_base_url: str = Field(
         "https://api.github.com", description="GitHub's API; https://<host>/api/v3 for Enterprise Server"
     )
-    github_grace_seconds: int = Field(
-        0, ge=0, le=900, description="reads go on this long through an outage of GitHub; 0 = not at all"
-    )
     github_pat_login: bool = Field(default=False, description="accept a person's own GitHub token as a credential")
     role_cache_seconds: int = Field(60, ge=0, le=300, description="how long a role that GitHub told is believed")
 

@@ -53,7 +53,6 @@ class TestRefuses:
             ("PORT", "70000"),
             ("LOG_LEVEL", "*"),
             ("ROLE_CACHE_SECONDS", "3600"),
-            ("GITHUB_GRACE_SECONDS", "901"),
             ("GITHUB_PAT_LOGIN", "*"),
             ("ALLOWED_ORIGINS", "https://a.example,*"),
             ("ENCRYPTION_KEY", "*"),
