@@ -20,6 +20,8 @@ _READY_SECONDS: Final = 30.0
 _STOP_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.02
 _LAST_LINES: Final = 15
+_FREEZE_SECONDS: Final = 1.0
+_STANDS_STILL: Final = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 class ProcessError(Exception):
@@ -129,6 +131,7 @@ class Process:
         """SIGKILL to the process and all its children; returns when none is left."""
         if self._child is None:
             return
+        _freeze(self._child.pid)
         family = self._family()
         self._child.kill()
         self._child.wait()
@@ -168,6 +171,16 @@ class Process:
             return [head, *head.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+def _freeze(pid: int) -> None:
+    """Stops a process, so that it makes no more children while they are counted: one that is missed outlives it."""
+    with suppress(psutil.NoSuchProcess):
+        head = psutil.Process(pid)
+        head.suspend()
+        deadline = time.monotonic() + _FREEZE_SECONDS
+        while head.status() not in _STANDS_STILL and time.monotonic() < deadline:
+            time.sleep(0.001)
 
 
 def kill_all(family: Sequence[psutil.Process]) -> None:
