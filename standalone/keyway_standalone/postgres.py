@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -65,6 +66,9 @@ class Passwords:
         return cls(*(secrets.token_urlsafe(32) for _ in range(3)))
 
 
+_LEFT_BEHIND: Final = "pre-existing shared memory block"
+
+
 class Postgres(Process):
     """The database server of one state folder. `options` are server settings laid over ours, such as fsync."""
 
@@ -92,8 +96,20 @@ class Postgres(Process):
         super().launch()
 
     def wait_ready(self, seconds: float = 30.0) -> None:
-        """Returns when the server answers and database and roles exist."""
-        super().wait_ready(seconds)
+        """Returns when the server answers and database and roles exist.
+
+        What a killed server leaves behind ends by itself within moments; until then a new one refuses to start.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                super().wait_ready(seconds)
+                break
+            except ProcessError as error:
+                if _LEFT_BEHIND not in str(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
+            self.launch()
         _provision(self)
 
     def url(self, role: str = _SUPERUSER, database: str = DATABASE) -> str:

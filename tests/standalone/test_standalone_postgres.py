@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +76,23 @@ def test_committed_rows_survive_kill_9(database: Stack) -> None:
     database.postgres.start()
     with psycopg.connect(database.owner_database_url) as connection:
         assert connection.execute("SELECT count(*), min(n) FROM kept").fetchone() == (1000, 1)
+
+
+def test_a_server_whose_children_outlive_it_starts_again(database: Stack) -> None:
+    """A backend that is busy does not notice its postmaster's death at once; the new server waits until it does."""
+    with psycopg.connect(database.superuser_database_url, autocommit=True) as connection:
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert row is not None
+        os.kill(row[0], signal.SIGSTOP)
+        os.kill(database.postgres.pid, signal.SIGKILL)
+        waker = threading.Timer(1.0, os.kill, (row[0], signal.SIGCONT))
+        waker.start()
+        database.postgres.kill()
+        database.postgres.start()
+        waker.join()
+    with psycopg.connect(database.superuser_database_url) as again:
+        assert again.execute("SELECT 1").fetchone() == (1,)
+    assert "pre-existing shared memory block" in database.postgres.log_path.read_text()
 
 
 def test_a_frozen_server_comes_back(database: Stack) -> None:
