@@ -102,8 +102,10 @@ def run(stack: Stack, console: Console, *, reload_from: Path | None = None) -> i
         else:
             return 1
         finally:
-            console.print("stopping …")
-            stack.stop()
+            try:
+                console.print("stopping …")
+            finally:  # also when nobody reads what we print any more: the same Ctrl-C stops the reader of a pipe
+                stack.stop()
             logs.show_new()
             console.print("stopped; everything is kept in " + str(stack.folder.path))
 

@@ -85,6 +85,16 @@ class TestTheEnd:
             assert process.wait(10) == 0, said
             assert not [child for child in running.values() if child.is_running()]
 
+    def test_a_reader_that_goes_away_with_ctrl_c_leaves_nothing_running(self) -> None:
+        """When what we print is piped and the reader ends by the same Ctrl-C, everything is stopped all the same."""
+        with supervised() as (process, running, _folder):
+            assert process.stdout is not None
+            process.stdout.close()
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            assert not [child for child in running.values() if _alive(child)]
+            process.stdout = None
+
     def test_the_death_of_one_stops_the_rest(self) -> None:
         """A process that dies is named with its code, the others are stopped, and the exit code is 1."""
         with supervised() as (process, running, _folder):
