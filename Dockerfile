@@ -17,7 +17,7 @@ FROM build AS build-crypto
 ARG PYTHON
 COPY requirements/crypto.txt .
 RUN pip --python /opt/keyway/bin/python install --require-hashes --only-binary :all: -r crypto.txt
-COPY protos core crypto /opt/keyway/lib/python${PYTHON}/site-packages/
+COPY protos core certificates crypto /opt/keyway/lib/python${PYTHON}/site-packages/
 RUN PYTHONDONTWRITEBYTECODE= python -m compileall -q /opt/keyway/lib
 
 FROM build AS build-backend

@@ -8,7 +8,7 @@ of them; the folders are volumes, and each service mounts its own alone.
 import os
 from pathlib import Path
 
-from keyway_crypto.certificates import ensure
+from keyway_certificates import ensure
 
 FOLDER = Path("/certificates")
 PARTS = {"crypto": ("crypto", 10001), "backend": ("backend", 10002), "db": ("postgres", 10003)}

@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from keyway_certificates import ensure
 from keyway_core import dotenv
 from keyway_core.dotenv import DotenvError
 from keyway_core.sensitive import Sensitive
-from keyway_crypto.certificates import ensure
 
 NAMES: Final = ("keyway.local", "api.keyway.local", "app.keyway.local")
 HOSTS_LINE: Final = f"127.0.0.1 {' '.join(NAMES)}"

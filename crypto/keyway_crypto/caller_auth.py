@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from keyway_certificates import CLIENT, UNUSABLE, matched
 
-from keyway_crypto.certificates import CLIENT, UNUSABLE, matched
 from keyway_crypto.errors import BudgetError
 from keyway_crypto.settings import SettingsError
 

@@ -22,7 +22,7 @@ from .accounts import Account
 from .process import Command, ProcessError
 
 _DESCRIPTORS: Final = Path("/proc/self/fd")
-_PACKAGES: Final = ("core", "protos", "crypto", "backend", "dashboard", "standalone")
+_PACKAGES: Final = ("core", "protos", "certificates", "crypto", "backend", "dashboard", "standalone")
 # What a child may know of the environment that we were started in. Everything else is named by us.
 _PASSED_ON: Final = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from crypto_process import Client, Process, channel, new_key, running
-from keyway_crypto.certificates import ensure
+from keyway_certificates import ensure
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
+import keyway_certificates as module
 import pytest
 from crypto_process import Client, Process, channel, new_key, running
 from cryptography import x509
@@ -15,8 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from keyway_crypto import certificates as module
-from keyway_crypto.certificates import Authority, ensure
+from keyway_certificates import Authority, ensure
 from keyway_protos import crypto_pb2 as pb
 
 

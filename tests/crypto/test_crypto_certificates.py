@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from keyway_crypto.certificates import LIFETIME, NAMES, ensure, needs_renewal
+from keyway_certificates import LIFETIME, NAMES, ensure, needs_renewal
 
 FILES = {"ca.crt"} | {f"{name}.{part}" for name in NAMES for part in ("crt", "key")}
 

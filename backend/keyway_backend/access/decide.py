@@ -154,6 +154,7 @@ class Access:
 
         A vault whose installation lacks a permission is left out: its owner's mistake must not close everybody's list.
         """
+        since = time.monotonic()
         actor, everything = await self._look_up(grant.actor, None)
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -161,7 +162,7 @@ class Access:
             named = Named(vault.vault.owner_login, vault.vault.repo_name)
             async with gate:
                 try:
-                    standing = await self._decided(actor, named, [vault])
+                    standing = await self._decided(actor, named, [vault], since=since)
                 except refusals.AppPermissionMissing:
                     _log.warning("app_permission_missing", vault_id=str(vault.vault.id))
                     return None
@@ -177,7 +178,7 @@ class Access:
 
     async def repository(self, grant: PersonGrant, owner: str, name: str) -> Granted | Denied | NotInstalled:
         """What the person is on a repository, whether it has a vault or not. Raises Unavailable, Forbidden."""
-        answer = await self._roles.ask(grant.actor, owner, name)
+        answer = await self._roles.ask(grant.actor, owner, name, since=time.monotonic())
         if isinstance(answer, Misconfigured | Unknown):
             raise refusals.undecided(answer)
         return answer
@@ -203,11 +204,12 @@ class Access:
         return proven, found(rows, actor.github_user_id, self._macs)
 
     async def _standing(self, actor: Actor, named: Named, environment: str | None = None) -> tuple[Actor, Standing]:
+        since = time.monotonic()
         actor, there = await self._look_up(actor, named, environment)
-        return actor, await self._decided(actor, named, there, environment)
+        return actor, await self._decided(actor, named, there, environment, since=since)
 
     async def _decided(
-        self, actor: Actor, named: Named, there: list[Found], environment: str | None = None
+        self, actor: Actor, named: Named, there: list[Found], environment: str | None = None, *, since: float
     ) -> Standing:
         """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
         if len(there) == 1 and (cached := there[0].cached) is not None:
@@ -217,9 +219,8 @@ class Access:
             return Standing(None, None)
         _ASKED_ROLE.inc()
         expected = there[0] if len(there) == 1 else None
-        answer = await self._roles.ask(
-            actor, named.owner, named.name, expected=expected.vault.github_repo_id if expected is not None else None
-        )
+        repository_id = expected.vault.github_repo_id if expected is not None else None
+        answer = await self._roles.ask(actor, named.owner, named.name, since=since, expected=repository_id)
         match answer:
             case Granted(role, repository, _):
                 return Standing(await self._vault_of(actor, named, there, repository, environment), role)

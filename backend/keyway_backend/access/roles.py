@@ -77,12 +77,20 @@ class Roles:
         self._macs = macs
         self._role_seconds = role_seconds
         self._under_way: dict[tuple[int, str], asyncio.Task[Answer]] = {}
+        self._just_told: OrderedDict[tuple[int, str], tuple[float, Answer]] = OrderedDict()
         self._installations: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
         self._pace = 0.0
 
-    async def ask(self, actor: Actor, owner: str, name: str, *, expected: int | None = None) -> Answer:
-        """The answer of now. A refusal that names no repository is remembered for the one that is `expected` there."""
+    async def ask(self, actor: Actor, owner: str, name: str, *, since: float, expected: int | None = None) -> Answer:
+        """The answer of now. A refusal that names no repository is remembered for the one that is `expected` there.
+
+        `since` is when (time.monotonic) the caller began to look for a remembered role. An answer that came in
+        meanwhile is its answer too: the row that holds it was written after the caller had looked.
+        """
         key = (actor.github_user_id, _key(owner, name))
+        told_at, answer = self._just_told.get(key, (0.0, Unknown()))
+        if told_at > since:
+            return answer
         task = self._under_way.get(key)
         if task is None:
             task = asyncio.create_task(self._ask_and_remember(actor, owner, name, expected))
@@ -102,6 +110,11 @@ class Roles:
                 await self._remember(actor, repository_id, None, installation, asked_at)
             case NotInstalled():
                 await self._remember(actor, expected, None, None, asked_at)
+        key = (actor.github_user_id, _key(owner, name))
+        self._just_told[key] = (time.monotonic(), answer)
+        self._just_told.move_to_end(key)
+        if len(self._just_told) > _REMEMBERED:
+            self._just_told.popitem(last=False)
         return answer
 
     async def _within_deadline(self, actor: Actor, owner: str, name: str) -> Answer:
