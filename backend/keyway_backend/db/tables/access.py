@@ -1,6 +1,6 @@
 """Rows that grant. Each carries a MAC under a backend key: one written by anyone else counts as absent, and alarms."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, LargeBinary, Table, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from keyway_backend.db.tables.base import key, metadata, moment, sealed
@@ -72,4 +72,7 @@ organizations = Table(
     Column("mac", LargeBinary, nullable=False),
     moment("created_at"),
     moment("updated_at"),
+    Column("display_name", Text),
+    Column("avatar_url", Text),
+    Index("organizations_login_idx", text("lower(login)")),
 )

@@ -18,6 +18,7 @@ vaults = Table(
     moment("updated_at"),
     moment("deleted_at", nullable=True),
     Index("vaults_repo_key", "github_repo_id", unique=True, postgresql_where=text("deleted_at IS NULL")),
+    Index("vaults_owner_idx", "github_owner_id", "created_at", postgresql_where=text("deleted_at IS NULL")),
     Index(
         "vaults_name_idx",
         text("lower(owner_login)"),
