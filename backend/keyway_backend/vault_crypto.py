@@ -7,6 +7,7 @@ within which a call is tried a second time when the connection was lost. Any cal
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -28,6 +29,7 @@ from keyway_backend.platform import errors, log, metrics
 
 __all__ = [
     "Change",
+    "Digests",
     "Entries",
     "Item",
     "KeyInfo",
@@ -35,6 +37,7 @@ __all__ = [
     "Outcome",
     "Place",
     "Sealed",
+    "Stored",
     "VaultCrypto",
     "alarm",
 ]
@@ -125,6 +128,24 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Stored:
+    """Values of one environment as they lie there. `manifest` None: rows of its history, which no manifest holds."""
+
+    place: Place
+    entries: Entries
+    sealed: Sequence[Sealed]
+    manifest: Manifest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """Keyed digests of values, and the key: it was made for this call. A value that could be guessed has None."""
+
+    key: bytes
+    digests: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
 class KeyInfo:
     """A key of the crypto service: its version, the fingerprint that tells it from others, whether it seals."""
 
@@ -163,12 +184,45 @@ class VaultCrypto:
         self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest
     ) -> list[Sensitive]:
         """Opens values of one environment after its manifest was verified, in one call."""
-        response = await self._open(place, entries, sealed, manifest)
+        request = self._open_request(Stored(place, entries, sealed, manifest))
+        response = await self._call("open", self._stub.Open, request, environment=place.environment_id)
         return [Sensitive(plaintext.decode()) for plaintext in response.plaintexts]
 
     async def measure(self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest) -> int:
-        """The UTF-8 bytes of values of one environment, together. They are opened for it and go no further."""
-        return sum(map(len, (await self._open(place, entries, sealed, manifest)).plaintexts))
+        """The UTF-8 bytes of values of one environment, together. They are opened inside crypto and stay there."""
+        return sum((await self._digest([Stored(place, entries, sealed, manifest)])).sizes)
+
+    async def differing(self, left: Stored, right: Stored) -> set[str]:
+        """The keys of `left` whose values are others than those of the same keys in `right`; both hold the same keys,
+        in the same order. No plaintext comes here, and the digests are forgotten with the call."""
+        found: set[str] = set()
+        for part in _pieces(left, right):
+            digests = (await self._digest([_piece(one, part) for one in (left, right)])).digests
+            pairs = zip(digests[: len(part)], digests[len(part) :], strict=True)
+            equal = [hmac.compare_digest(one, other) for one, other in pairs]
+            found |= {left.entries.keys[index] for index, same in zip(part, equal, strict=True) if not same}
+        return found
+
+    async def digests(self, stored: Stored) -> Digests:
+        """Digests of one environment's values with their key, for a client that compares strings of its own."""
+        response = await self._digest([stored], give_key=True)
+        return Digests(response.key, [one or None for one in response.digests])
+
+    async def reseal(self, stored: Stored, target: Place, into: Entries, change: Change) -> Outcome:
+        """Seals values, one by one, for the entries `into` of another place or the same. No plaintext comes here."""
+        request = pb.ResealRequest(
+            to=self._scope(_PURPOSE_OF_VALUES, target),
+            from_keys=stored.entries.keys,
+            from_value_ids=stored.entries.value_ids,
+            sealed=stored.sealed,
+            to_keys=into.keys,
+            to_value_ids=into.value_ids,
+            from_manifest=_manifest(stored.manifest) if stored.manifest is not None else None,
+            manifest=_manifest_change(change, Entries()),
+            **{"from": self._scope(_PURPOSE_OF_VALUES, stored.place)},
+        )
+        made = await self._call("reseal", self._stub.Reseal, request, environment=target.environment_id)
+        return Outcome(Sealed.many(made.sealed), made.manifest or None, made.key_version)
 
     async def seal(self, place: Place, items: Sequence[Item], change: Change, *, echo: bool) -> Outcome:
         """Seals what is new and makes the manifest that follows, in the fewest calls that the message size allows.
@@ -209,18 +263,20 @@ class VaultCrypto:
         """The version of the crypto service."""
         return str((await self._call("status", self._stub.Status, pb.StatusRequest())).version)
 
-    async def _open(
-        self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest
-    ) -> pb.OpenResponse:
-        request = pb.OpenRequest(
-            scope=self._scope(_PURPOSE_OF_VALUES, place),
-            keys=entries.keys,
-            value_ids=entries.value_ids,
-            sealed=sealed,
-            manifest=_manifest(manifest),
-        )
-        response: pb.OpenResponse = await self._call("open", self._stub.Open, request, environment=place.environment_id)
+    async def _digest(self, stored: Sequence[Stored], *, give_key: bool = False) -> pb.DigestResponse:
+        request = pb.DigestRequest(environments=[self._open_request(one) for one in stored], give_key=give_key)
+        where = stored[0].place.environment_id
+        response: pb.DigestResponse = await self._call("digest", self._stub.Digest, request, environment=where)
         return response
+
+    def _open_request(self, stored: Stored) -> pb.OpenRequest:
+        return pb.OpenRequest(
+            scope=self._scope(_PURPOSE_OF_VALUES, stored.place),
+            keys=stored.entries.keys,
+            value_ids=stored.entries.value_ids,
+            sealed=stored.sealed,
+            manifest=_manifest(stored.manifest) if stored.manifest is not None else None,
+        )
 
     async def _seal(
         self, place: Place, items: Sequence[Item], change: pb.ManifestChange | None, *, echo: bool
@@ -385,3 +441,24 @@ def _weight(item: Item) -> int:
     plaintext = len(text) if text.isascii() else len(text.encode())
     candidates = sum([len(sealed) + _ITEM_RESERVE for _, sealed in item.candidates])
     return plaintext + len(item.key) + candidates + _ITEM_RESERVE
+
+
+def _pieces(left: Stored, right: Stored) -> Iterator[Sequence[int]]:
+    """Cuts two environments where the next pair of values would make the message too large."""
+    part: list[int] = []
+    size, room = 0, GRPC_MESSAGE_BYTES - 2 * _MANIFEST_RESERVE
+    for index, (one, other) in enumerate(zip(left.sealed, right.sealed, strict=True)):
+        weight = len(one) + len(other) + 2 * (len(left.entries.keys[index]) + _ITEM_RESERVE)
+        if part and size + weight > room:
+            yield part
+            part, size = [], 0
+        part.append(index)
+        size += weight
+    if part:
+        yield part
+
+
+def _piece(stored: Stored, part: Sequence[int]) -> Stored:
+    keys, ids = stored.entries.keys, stored.entries.value_ids
+    entries = Entries([keys[index] for index in part], [ids[index] for index in part])
+    return Stored(stored.place, entries, [stored.sealed[index] for index in part], stored.manifest)

@@ -1,8 +1,9 @@
-"""Seal, Open, Reseal and Status over gRPC: messages in, messages out, one place where refusals become status codes."""
+"""The calls of crypto.proto over gRPC: messages in, messages out, one place where refusals become status codes."""
 
 import asyncio
 import hmac
 import logging
+import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
@@ -16,7 +17,7 @@ from keyway_protos import crypto_pb2 as pb
 
 from keyway_crypto import VERSION, manifest
 from keyway_crypto.caller_auth import Budget
-from keyway_crypto.envelope import Scope, entries, open_, seal
+from keyway_crypto.envelope import Scope, entries, guessable, open_, seal
 from keyway_crypto.errors import BudgetError, IntegrityError, InvalidCallError, RefusedError, UnknownKeyVersionError
 from keyway_crypto.keyring import KeyRing
 
@@ -39,7 +40,7 @@ _Call = Callable[[Any, str], Awaitable[Message]]
 
 
 class CryptoServicer:
-    """The four calls of crypto.proto. Each raises RefusedError.
+    """The five calls of crypto.proto. Each raises RefusedError.
     One event loop runs them all. A call works on slices of 128 values and lets the others run in between, so a small
     call waits for a slice and not for a batch. Calls over 256 KiB take turns, which bounds the memory."""
 
@@ -50,8 +51,9 @@ class CryptoServicer:
 
     def handler(self) -> "grpc.GenericRpcHandler[Any, Any]":
         """What a server registers. Requests arrive as bytes, so that their size is known before they are parsed."""
-        calls: dict[str, _Call] = {"Seal": self.seal, "Open": self.open, "Reseal": self.reseal, "Status": self.status}
-        methods = {name: self._method(getattr(pb, f"{name}Request"), call) for name, call in calls.items()}
+        calls: list[_Call] = [self.seal, self.open, self.reseal, self.digest, self.status]
+        kinds = {call.__name__.capitalize(): call for call in calls}
+        methods = {name: self._method(getattr(pb, f"{name}Request"), call) for name, call in kinds.items()}
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def seal(self, request: pb.SealRequest, peer: str) -> pb.SealResponse:
@@ -70,12 +72,8 @@ class CryptoServicer:
 
     async def open(self, request: pb.OpenRequest, peer: str) -> pb.OpenResponse:
         """Opens all items or none, after the manifest if there is one."""
-        scope = _scope(request.scope)
         self._admit(peer, len(request.sealed))
-        places = entries(request.keys, request.value_ids)
-        if request.HasField("manifest"):
-            self._verify(scope, request.manifest, (request.keys, places))
-        return pb.OpenResponse(plaintexts=await self._run(open_, scope, places, request.sealed))
+        return pb.OpenResponse(plaintexts=await self._opened(request))
 
     async def reseal(self, request: pb.ResealRequest, peer: str) -> pb.ResealResponse:
         """Opens all items in one place and seals them in another, or in the same one under the active key."""
@@ -92,6 +90,19 @@ class CryptoServicer:
         following = self._follow(new, request, (request.to_keys, targets), whole)
         return pb.ResealResponse(sealed=sealed, manifest=following, key_version=self._ring.active)
 
+    async def digest(self, request: pb.DigestRequest, peer: str) -> pb.DigestResponse:
+        """HMAC-SHA256 of all values of all environments under a key of this call alone."""
+        self._admit(peer, sum([len(one.sealed) for one in request.environments]))
+        if not all(one.HasField("manifest") for one in request.environments):
+            raise InvalidCallError("a digest needs the manifest of each environment")
+        key, digests, sizes = os.urandom(32), list[bytes](), list[int]()
+        for one in request.environments:
+            values = await self._opened(one)
+            left_out = [request.give_key and guessable(value) for value in values]
+            digests += [b"" if out else hmac.digest(key, v, "sha256") for v, out in zip(values, left_out, strict=True)]
+            sizes += map(len, values)
+        return pb.DigestResponse(digests=digests, sizes=sizes, key=key if request.give_key else b"")
+
     async def status(self, _request: pb.StatusRequest, _peer: str) -> pb.StatusResponse:
         """Versions, fingerprints, counters since the start. A status call does not count itself."""
         active, prints = self._ring.active, self._ring.fingerprints().items()
@@ -104,6 +115,12 @@ class CryptoServicer:
         if values > VALUES_PER_CALL:
             raise InvalidCallError(f"a call may hold at most {VALUES_PER_CALL} values")
         self._budget.spend(peer, values)
+
+    async def _opened(self, request: pb.OpenRequest) -> list[bytes]:
+        scope, places = _scope(request.scope), entries(request.keys, request.value_ids)
+        if request.HasField("manifest"):
+            self._verify(scope, request.manifest, (request.keys, places))
+        return await self._run(open_, scope, places, request.sealed)
 
     async def _run(self, step: _Step, scope: Scope, places: _Blobs, blobs: _Blobs) -> list[bytes]:
         if len(places) != len(blobs):

@@ -151,6 +151,24 @@ class ResealResponse(_message.Message):
     key_version: int
     def __init__(self, sealed: _Optional[_Iterable[bytes]] = ..., manifest: _Optional[bytes] = ..., key_version: _Optional[int] = ...) -> None: ...
 
+class DigestRequest(_message.Message):
+    __slots__ = ("environments", "give_key")
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    GIVE_KEY_FIELD_NUMBER: _ClassVar[int]
+    environments: _containers.RepeatedCompositeFieldContainer[OpenRequest]
+    give_key: bool
+    def __init__(self, environments: _Optional[_Iterable[_Union[OpenRequest, _Mapping]]] = ..., give_key: _Optional[bool] = ...) -> None: ...
+
+class DigestResponse(_message.Message):
+    __slots__ = ("digests", "sizes", "key")
+    DIGESTS_FIELD_NUMBER: _ClassVar[int]
+    SIZES_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    digests: _containers.RepeatedScalarFieldContainer[bytes]
+    sizes: _containers.RepeatedScalarFieldContainer[int]
+    key: bytes
+    def __init__(self, digests: _Optional[_Iterable[bytes]] = ..., sizes: _Optional[_Iterable[int]] = ..., key: _Optional[bytes] = ...) -> None: ...
+
 class StatusRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -49,6 +49,11 @@ class CryptoStub:
                 request_serializer=keyway__protos_dot_crypto__pb2.ResealRequest.SerializeToString,
                 response_deserializer=keyway__protos_dot_crypto__pb2.ResealResponse.FromString,
                 _registered_method=True)
+        self.Digest = channel.unary_unary(
+                '/keyway.crypto.v1.Crypto/Digest',
+                request_serializer=keyway__protos_dot_crypto__pb2.DigestRequest.SerializeToString,
+                response_deserializer=keyway__protos_dot_crypto__pb2.DigestResponse.FromString,
+                _registered_method=True)
         self.Status = channel.unary_unary(
                 '/keyway.crypto.v1.Crypto/Status',
                 request_serializer=keyway__protos_dot_crypto__pb2.StatusRequest.SerializeToString,
@@ -80,8 +85,15 @@ class CryptoServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Digest(self, request, context):
+        """Keyed digests of values: equal values have equal digests within one answer, and nowhere else. Counts as a read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Status(self, request, context):
-        """Key versions, fingerprints and counters. Never a key.
+        """Key versions, fingerprints and counters. Never a key of its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,6 +116,11 @@ def add_CryptoServicer_to_server(servicer, server):
                     servicer.Reseal,
                     request_deserializer=keyway__protos_dot_crypto__pb2.ResealRequest.FromString,
                     response_serializer=keyway__protos_dot_crypto__pb2.ResealResponse.SerializeToString,
+            ),
+            'Digest': grpc.unary_unary_rpc_method_handler(
+                    servicer.Digest,
+                    request_deserializer=keyway__protos_dot_crypto__pb2.DigestRequest.FromString,
+                    response_serializer=keyway__protos_dot_crypto__pb2.DigestResponse.SerializeToString,
             ),
             'Status': grpc.unary_unary_rpc_method_handler(
                     servicer.Status,
@@ -192,6 +209,33 @@ class Crypto:
             '/keyway.crypto.v1.Crypto/Reseal',
             keyway__protos_dot_crypto__pb2.ResealRequest.SerializeToString,
             keyway__protos_dot_crypto__pb2.ResealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Digest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/keyway.crypto.v1.Crypto/Digest',
+            keyway__protos_dot_crypto__pb2.DigestRequest.SerializeToString,
+            keyway__protos_dot_crypto__pb2.DigestResponse.FromString,
             options,
             channel_credentials,
             insecure,

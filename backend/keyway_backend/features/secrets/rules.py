@@ -249,8 +249,13 @@ def kept(state: State, change: Effect) -> list[str]:
 
 def may_be_over(state: State, change: Effect, sizes: Mapping[str, int]) -> bool:
     """Whether the plaintext could be over the limit: what is kept counts by its padded size, which is never less."""
-    padded = sum(state.live[key].sealed_bytes - _SEALED_OVERHEAD for key in kept(state, change))
+    padded = sum(padded_bytes(state.live[key].sealed_bytes) for key in kept(state, change))
     return padded + new_bytes(change, sizes) > PLAINTEXT_BYTES_PER_ENVIRONMENT
+
+
+def padded_bytes(sealed_bytes: int) -> int:
+    """What the plaintext of a sealed value is at most."""
+    return sealed_bytes - _SEALED_OVERHEAD
 
 
 def new_bytes(change: Effect, sizes: Mapping[str, int]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -92,10 +92,12 @@ _IDENTITIES: Final[LiteralString] = """
 """
 _VALUES: Final[LiteralString] = """
     INSERT INTO secret_values (
-        id, secret_id, environment_id, key, from_revision, sealed, key_version, author_user_id, created_at)
-    SELECT n.id, n.secret_id, %(environment)s, n.key, %(number)s, n.sealed, %(key_version)s, %(author)s, %(at)s
-    FROM unnest(%(ids)b::uuid[], %(secrets)b::uuid[], %(keys)b::text[], %(sealed)b::bytea[])
-        AS n (id, secret_id, key, sealed)
+        id, secret_id, environment_id, key, from_revision, sealed, key_version, author_user_id, origin_value_id,
+        created_at)
+    SELECT n.id, n.secret_id, %(environment)s, n.key, %(number)s, n.sealed, %(key_version)s, %(author)s, n.origin,
+        %(at)s
+    FROM unnest(%(ids)b::uuid[], %(secrets)b::uuid[], %(keys)b::text[], %(sealed)b::bytea[], %(origins)b::uuid[])
+        AS n (id, secret_id, key, sealed, origin)
 """
 _REVISION: Final[LiteralString] = """
     INSERT INTO revisions (
@@ -172,7 +174,11 @@ class OneValue:
 
 @dataclass(frozen=True, slots=True)
 class NewRevision:
-    """A change as it is written. `sealed` has the created and updated keys, `value_ids` what they were sealed for."""
+    """A change as it is written. `sealed` has the created and updated keys, `value_ids` what they were sealed for.
+
+    `origins` names the values that some of them were made from, inside crypto. `identities` are of created keys that
+    come back as what they were (a rename, a restore); every other created key is a new identity.
+    """
 
     id: UUID
     base: State
@@ -182,6 +188,8 @@ class NewRevision:
     manifest: bytes
     key_version: int
     message: str | None
+    origins: Mapping[str, UUID] = field(default_factory=dict)
+    identities: Mapping[str, UUID] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -282,11 +290,13 @@ async def commit(connection: Connection, grant: EnvironmentGrant, change: NewRev
 
 
 async def _insert_values(connection: Connection, grant: EnvironmentGrant, change: NewRevision, at: datetime) -> None:
-    """A key that was there keeps its identity; one that is created, also after a deletion, is a new one."""
-    created = change.effect.created
-    identities = dict(zip(created, new_ids(len(created)), strict=True))
-    if created:
-        await run(connection, _IDENTITIES, vault=grant.vault.id, ids=list(identities.values()), labels=list(created))
+    """A key that was there keeps its identity; one that is created, also after a deletion, is a new one, unless the
+    change says which one comes back."""
+    fresh = [key for key in change.effect.created if key not in change.identities]
+    identities = dict(zip(fresh, new_ids(len(fresh)), strict=True))
+    if fresh:
+        await run(connection, _IDENTITIES, vault=grant.vault.id, ids=list(identities.values()), labels=fresh)
+    identities |= change.identities
     keys = list(change.sealed)
     live = change.base.live
     await run(
@@ -301,6 +311,7 @@ async def _insert_values(connection: Connection, grant: EnvironmentGrant, change
         secrets=[identities[key] if key in identities else live[key].secret_id for key in keys],
         keys=keys,
         sealed=[bytes(change.sealed[key]) for key in keys],
+        origins=[change.origins.get(key) for key in keys],
     )
 
 

@@ -1,0 +1,1 @@
+"""Revisions of environments: history, difference, rollback, copies, comparison. No value leaves from here."""
