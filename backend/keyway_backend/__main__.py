@@ -99,7 +99,11 @@ def _migrate(configured: Settings) -> None:
     deadline = time.monotonic() + _DATABASE_SECONDS
     while True:
         try:
-            migrate.migrate(owner.get_secret_value(), application.get_secret_value())
+            migrate.migrate(
+                owner.get_secret_value(),
+                application.get_secret_value(),
+                audit_days=configured.audit_retention_days,
+            )
         except migrate.SchemaTooNew as error:
             raise RefusedError(f"MIGRATION_DATABASE_URL: {error}") from None
         except migrate.FAILURES as error:

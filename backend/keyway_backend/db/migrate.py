@@ -31,8 +31,10 @@ class SchemaTooNew(Exception):
     """The database was migrated by a newer Keyway; this one must not touch it."""
 
 
-def migrate(owner_url: str, app_url: str) -> str:
+def migrate(owner_url: str, app_url: str, *, audit_days: int = 400) -> str:
     """Runs what is missing and (re)states the application role's rights. The revision that the schema is at.
+
+    `audit_days` is how long the audit is kept: what the application may not decide.
 
     Two backends that start at once take turns. Raises SchemaTooNew, or the driver's error when a migration fails; then
     nothing was changed and the process must not serve.
@@ -49,6 +51,7 @@ def migrate(owner_url: str, app_url: str) -> str:
         config.set_main_option("script_location", str(_SCRIPTS))
         config.attributes["connection"] = connection
         command.upgrade(config, WANTED)
+        connection.exec_driver_sql("UPDATE audit_retention SET days = %s", (audit_days,))
         _state_rights(connection, owner=_user(owner_url), app=_user(app_url))
         return _present(connection) or ""
 
@@ -79,7 +82,8 @@ def _state_rights(connection: Connection, *, owner: str, app: str) -> None:
         sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role),
         sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(role),
         sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM {}").format(role),
-        sql.SQL("REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {}").format(role),
+        sql.SQL("REVOKE INSERT, UPDATE, DELETE ON alembic_version, audit_retention, reads FROM {}").format(role),
+        sql.SQL("GRANT EXECUTE ON FUNCTION purge_audit_events TO {}").format(role),
     )
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)  # noqa: S101 - the creator above makes nothing else

@@ -78,6 +78,10 @@ class Settings(BaseModel):
     github_pat_login: bool = Field(default=False, description="accept a person's own GitHub token as a credential")
     role_cache_seconds: int = Field(60, ge=0, le=300, description="how long a role that GitHub told is believed")
 
+    audit_retention_days: int = Field(
+        400, ge=30, le=36500, description="how many days the audit and exposure reach back"
+    )
+
     domain: str = Field("localhost", description="the domain below which api. and app. live")
     api_url: str = Field("", description="public address of the API; default: https://api.<DOMAIN>")
     dashboard_url: str = Field("", description="public address of the dashboard; default: https://app.<DOMAIN>")

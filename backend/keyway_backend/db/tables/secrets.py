@@ -83,6 +83,11 @@ secret_values = Table(
     Index("secret_values_live_large", "environment_id", "key", postgresql_where=text(f"{_LIVE} AND NOT ({_SMALL})")),
     Index("secret_values_secret_idx", "secret_id", "from_revision"),
     Index("secret_values_from_idx", "environment_id", "from_revision"),
+    Index(
+        "secret_values_origin_idx",
+        "origin_value_id",
+        postgresql_where=text("origin_value_id IS NOT NULL"),
+    ),
     Index("secret_values_to_idx", "environment_id", "to_revision", postgresql_where=text("to_revision IS NOT NULL")),
 )
 

@@ -188,7 +188,7 @@ class SecretsService:
         texts = await self._crypto.open(_place(grant, environment), wanted, sealed, manifest)
         if not texts:
             raise errors.no_such_key(key, environment.name)
-        details = {"key": key, "secretName": key}
+        details = {"key": key, "secretName": key, "role": grant.role.value}
         subject = _subject(grant, found.head.number)
         event = Event(Action.SECRET_VALUE_ACCESSED, grant.actor, grant.origin, subject, [key], details)
         await self._events.record(event)
@@ -366,7 +366,8 @@ def _subject(grant: EnvironmentGrant, revision: int) -> Subject:
 
 
 def _read_event(grant: EnvironmentGrant, revision: int, count: int, part: Entries | None) -> Event:
-    details, keys = {"secretCount": count}, part.keys if part else None
+    details = {"secretCount": count, "role": grant.role.value}
+    keys = part.keys if part else None
     return Event(Action.SECRETS_PULLED, grant.actor, grant.origin, _subject(grant, revision), keys, details)
 
 
