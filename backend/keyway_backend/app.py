@@ -20,9 +20,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from keyway_backend import VERSION, instance
+from keyway_backend.access.callers import Callers
 from keyway_backend.access.credentials import Credentials
 from keyway_backend.access.decide import Access
 from keyway_backend.access.macs import Macs
+from keyway_backend.access.organizations import Organizations
 from keyway_backend.access.roles import Roles
 from keyway_backend.access.routing import PUBLIC, GuardedRoute
 from keyway_backend.access.sessions import SessionTokens
@@ -135,7 +137,8 @@ def _services(
     credentials = Credentials(sessions, accept_github_tokens=settings.github_pat_login)
     people = GitHubTokens(database, github)
     trusted = networks(settings.trusted_proxies)
-    access = Access(database, roles, credentials, macs, people, trusted_proxies=trusted, install_url=install_url)
+    callers = Callers(database, credentials, people, trusted_proxies=trusted)
+    access = Access(database, roles, callers, macs, Organizations(github), install_url=install_url)
     return Services(
         access,
         Accounts(database, crypto, github, sessions, github_url=settings.github_url, install_url=install_url),

@@ -1,4 +1,4 @@
-"""Who is asking: the person behind a verified credential, and where the request came from."""
+"""Who is asking: the person (or the workflow) behind a verified credential, and where the request came from."""
 
 from __future__ import annotations
 
@@ -31,15 +31,40 @@ SESSION_SCOPES: Final = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """A person (by numeric id) and the credential that proved it. `login` is a label, never compared."""
+class Binding:
+    """Where a credential ends, whatever its owner may. No environments: all of those vaults."""
 
-    user_id: UUID
+    vault_ids: frozenset[UUID]
+    environment_ids: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody on GitHub, by number. `login` is a label and a hint."""
+
+    github_user_id: int
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person (by numeric id) and the credential that proved it. `login` is a label, never compared.
+
+    A workflow (kind `ci`) is nobody: no `user_id`, number 0.
+    """
+
+    user_id: UUID | None
     github_user_id: int
     login: str
     credential_kind: CredentialKind
     credential_id: UUID
     scopes: frozenset[Scope] = SESSION_SCOPES
+    binding: Binding | None = None
+
+    @property
+    def person(self) -> Person:
+        """Whom GitHub is asked about."""
+        return Person(self.github_user_id, self.login)
 
 
 @dataclass(frozen=True, slots=True)

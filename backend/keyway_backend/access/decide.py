@@ -9,43 +9,47 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
+from uuid import UUID
 
 from keyway_core.roles import Role, Verb, type_from_name
-from keyway_core.sensitive import Sensitive
-from psycopg.rows import DictRow
 from starlette.requests import Request
 
-from keyway_backend.access import credentials, refusals, store
-from keyway_backend.access.actor import Actor, CredentialKind, Origin, Scope
-from keyway_backend.access.credentials import Credentials, GitHubToken
-from keyway_backend.access.grants import _MINT, EnvironmentGrant, PersonGrant, RepositoryGrant, VaultGrant
+from keyway_backend.access import refusals, store
+from keyway_backend.access.actor import Actor, Origin, Person, Scope
+from keyway_backend.access.callers import Callers, proven_by
+from keyway_backend.access.grants import (
+    _MINT,
+    Effective,
+    Environment,
+    EnvironmentGrant,
+    Organization,
+    OrganizationRole,
+    OrgGrant,
+    PersonGrant,
+    RepositoryGrant,
+    SecretGrant,
+    VaultGrant,
+)
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.matrix import allowed_verbs
-from keyway_backend.access.origins import origin_of
+from keyway_backend.access.narrow import narrow
+from keyway_backend.access.organizations import Organizations
 from keyway_backend.access.records import Found, found
+from keyway_backend.access.rights import Right
 from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
 from keyway_backend.access.store import Named, Numbered
 from keyway_backend.clients.github import Repository
 from keyway_backend.db.engine import Database
 from keyway_backend.platform import log, metrics
-from keyway_backend.platform.address import Network
-from keyway_backend.platform.errors import Forbidden, Problem
+from keyway_backend.platform.errors import Problem
 
 _REMEMBERED: Final = 4096
 _log = log.logger("access")
 _AT_ONCE: Final = 8
 _REMEMBERED_ROLE: Final = metrics.ROLES.labels("remembered")
 _ASKED_ROLE: Final = metrics.ROLES.labels("asked")
-
-
-class GitHubPeople(Protocol):
-    """Turns a GitHub token that a caller sent into a person (GITHUB_PAT_LOGIN)."""
-
-    async def actor_of(self, token: Sensitive, *, issued_to_us: bool) -> Actor:
-        """The person. Raises errors.Unauthorized, errors.Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,11 @@ class EnvironmentName:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a person is on a vault: None when there is none of that name. `installed` is about the App."""
+    """What a person is on a vault: None when there is none of that name. No `installation_id`: the App is not there."""
 
     vault: Found | None
     role: Role | None
-    installed: bool = True
+    installation_id: int | None
 
 
 class Access:
@@ -73,62 +77,52 @@ class Access:
         self,
         database: Database,
         roles: Roles,
-        credentials: Credentials,
+        callers: Callers,
         macs: Macs,
-        people: GitHubPeople,
+        organizations: Organizations,
         *,
-        trusted_proxies: Sequence[Network],
         install_url: str,
     ) -> None:
         self._database = database
         self._roles = roles
-        self._credentials = credentials
+        self._callers = callers
         self._macs = macs
-        self._people = people
-        self._trusted = trusted_proxies
+        self._organizations = organizations
         self.install_url = install_url
         self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     # credentials -------------------------------------------------------------------------------------------------
-
-    async def actor(self, request: Request, scope: Scope | None) -> Actor:
-        """The actor that the credential claims to be; whether a session still lives is decided by the next statement.
-
-        `scope` None admits every kind of credential. Raises Unauthorized, Forbidden, Unavailable.
-        """
-        credential = self._credentials.of(request)
-        if isinstance(credential, GitHubToken):
-            actor = await self._people.actor_of(credential.token, issued_to_us=credential.issued_to_us)
-        else:
-            actor = Actor(
-                credential.user_id, credential.github_user_id, credential.login, CredentialKind.SESSION, credential.id
-            )
-        if scope is not None and scope not in actor.scopes:
-            raise Forbidden(f"This credential lacks the scope {scope}.")
-        return actor
-
-    async def live(self, actor: Actor) -> Actor:
-        """The actor, proven: raises Unauthorized when the session was revoked or has ended."""
-        async with self._database.read() as connection:
-            return _proven(actor, await store.person(connection, actor))
 
     async def person(self, request: Request, scope: Scope | None) -> PersonGrant:
         """For routes about the caller's own things."""
         actor = await self.live(await self.actor(request, scope))
         return PersonGrant(actor, self.origin(request), _MINT)
 
+    async def actor(self, request: Request, scope: Scope | None) -> Actor:
+        """See `Callers.actor`."""
+        return await self._callers.actor(request, scope)
+
+    async def live(self, actor: Actor) -> Actor:
+        """See `Callers.live`."""
+        return await self._callers.live(actor)
+
     def origin(self, request: Request) -> Origin:
         """Where a request came from."""
-        return origin_of(request, self._trusted)
+        return self._callers.origin(request)
 
     # vaults and environments -------------------------------------------------------------------------------------
 
-    async def environment(self, actor: Actor, origin: Origin, asked: EnvironmentName, verb: Verb) -> EnvironmentGrant:
-        """For /v1/secrets: one environment of one vault, both named by the request."""
-        actor, standing = await self._standing(actor, Named(asked.owner, asked.name), asked.environment)
+    async def environment(
+        self, actor: Actor, origin: Origin, asked: EnvironmentName, verb: Verb, *, in_path: bool = False
+    ) -> EnvironmentGrant:
+        """One environment of one vault, both named by the request; under /v1/vaults (`in_path`) it has to exist."""
+        # What no environment can be called is looked for by a name that none has: text columns hold no NUL.
+        wanted = asked.environment if asked.environment.isprintable() else ""
+        actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted)
         vault, role = standing.vault, standing.role
         if vault is None or role is None:
-            raise self._refused(actor, standing, refusals.no_vault_in_secrets())
+            no_access = refusals.no_vault_in_path() if in_path else refusals.no_vault_in_secrets()
+            raise self._refused(actor, standing, no_access)
         environment = vault.environments[0] if vault.environments else None
         if environment is not None:
             verbs = vault.verbs(role, actor.github_user_id, environment)
@@ -137,17 +131,80 @@ class Access:
             verbs = allowed_verbs(role, actor.github_user_id, implied, None, vault.rules)
         if verb not in verbs:
             raise refusals.verb_denied(role, verb, asked.environment)
+        if environment is None and in_path:
+            raise refusals.no_environment()
+        there = replace(vault.vault, installation_id=standing.installation_id)
         return EnvironmentGrant(
-            actor, origin, vault.vault, environment, asked.environment, role, verb, Verb.READ in verbs, _MINT
+            actor, origin, there, environment, asked.environment, role, verb, Verb.READ in verbs, _MINT
         )
 
-    async def vault(self, actor: Actor, origin: Origin, owner: str, name: str) -> VaultGrant:
-        """For GET /v1/vaults/{owner}/{repo}: any role; its creator also while the App is not installed."""
-        actor, standing = await self._standing(actor, Named(owner, name))
+    async def vault(
+        self,
+        actor: Actor,
+        origin: Origin,
+        named: Named,
+        right: Right = Right.ANY_ROLE,
+        *,
+        while_uninstalled: bool = False,
+    ) -> VaultGrant:
+        """The vault of a name. With `while_uninstalled` its creator has it also while the App is not installed."""
+        actor, standing = await self._standing(actor, named)
         vault, role = standing.vault, standing.role
-        if vault is None or (role is None and not _sees_remains(actor, standing)):
-            raise refusals.no_vault_in_path()
-        return self._vault_grant(actor, origin, vault, role)
+        if vault is None or role is None:
+            if vault is None or not (while_uninstalled and _sees_remains(actor, standing)):
+                raise self._refused(actor, standing, refusals.no_vault_in_path())
+            return self._vault_grant(actor, origin, standing, vault)
+        grant = self._vault_grant(actor, origin, standing, vault)
+        match right:
+            case Right.ADMIN if role is not Role.ADMIN:
+                raise refusals.not_admin()
+            case Right.MANAGE if not (grant := await self.with_manage(grant)).manage:
+                raise refusals.not_manager()
+        return grant
+
+    async def secret(
+        self, grant: VaultGrant, secret_id: UUID | None, verb: Verb, *, trashed: bool = False
+    ) -> SecretGrant:
+        """One secret of a granted vault. Foreign, deleted and missing are one answer; None stands for no id at all."""
+        row = None
+        if secret_id is not None:
+            async with self._database.read() as connection:
+                row = await store.secret(connection, grant.vault.id, secret_id, trashed=trashed)
+        if row is None or secret_id is None:
+            raise refusals.no_secret()
+        environment = narrow(grant, row.environment_id, verb, missing=refusals.no_secret())
+        return SecretGrant(environment, secret_id, row.key, _MINT)
+
+    async def with_manage(self, grant: VaultGrant) -> VaultGrant:
+        """The same grant, knowing whether the actor manages the vault. Raises Unavailable."""
+        if grant.manage is not None:
+            return grant
+        manage = await self.manages(grant)
+        return VaultGrant(
+            grant.actor,
+            grant.origin,
+            grant.vault,
+            grant.role,
+            grant.environments,
+            manage,
+            grant.created_by,
+            grant.rules,
+            _MINT,
+        )
+
+    async def manages(self, grant: VaultGrant | EnvironmentGrant) -> bool:
+        """Role admin, or active owner of the organisation that owns the repository. GitHub is asked only for the
+        second; without the permission to ask, admins alone manage. Raises Unavailable."""
+        if grant.role is Role.ADMIN or grant.role is None or grant.vault.installation_id is None:
+            return grant.role is Role.ADMIN
+        vault, person = grant.vault, grant.actor.person
+        try:
+            role = await self._organizations.role(
+                person, vault.github_owner_id, vault.owner_login, grant.vault.installation_id
+            )
+        except refusals.AppPermissionMissing:
+            return False
+        return role == "owner"
 
     async def vaults(self, grant: PersonGrant) -> list[VaultGrant]:
         """Every vault on which the person has a role, last changed first.
@@ -158,7 +215,7 @@ class Access:
         actor, everything = await self._look_up(grant.actor, None)
         gate = asyncio.Semaphore(_AT_ONCE)
 
-        async def role_on(vault: Found) -> Role | None:
+        async def standing_on(vault: Found) -> Standing | None:
             named = Named(vault.vault.owner_login, vault.vault.repo_name)
             async with gate:
                 try:
@@ -168,17 +225,81 @@ class Access:
                     return None
             # The name may be another repository's by now: a role there is none here.
             same = standing.vault is not None and standing.vault.vault.id == vault.vault.id
-            return standing.role if same else None
+            return standing if same else None
 
-        roles = await asyncio.gather(*(role_on(vault) for vault in everything))
-        pairs = zip(everything, roles, strict=True)
-        return [self._vault_grant(actor, grant.origin, vault, role) for vault, role in pairs if role is not None]
+        standings = await asyncio.gather(*(standing_on(vault) for vault in everything))
+        return [
+            self._vault_grant(actor, grant.origin, standing, standing.vault)
+            for standing in standings
+            if standing is not None and standing.role is not None and standing.vault is not None
+        ]
+
+    async def managed(self, grant: PersonGrant) -> list[VaultGrant]:
+        """Those of `vaults` that the person manages; an organisation is asked about once. Raises Unavailable."""
+        grants = await self.vaults(grant)
+        owned: dict[int, bool] = {}
+        for one in grants:
+            if one.role is not Role.ADMIN and one.vault.github_owner_id not in owned:
+                owned[one.vault.github_owner_id] = await self.manages(one)
+        return [one for one in grants if one.role is Role.ADMIN or owned[one.vault.github_owner_id]]
+
+    async def effective(self, grant: VaultGrant, person: Person) -> Effective:
+        """What another person is on a granted vault, and may do there. Raises Unavailable."""
+        since = time.monotonic()
+        async with self._database.read() as connection:
+            rows = await store.look_up(connection, person, Numbered(grant.vault.github_repo_id))
+        there = found(rows, person.github_user_id, self._macs)
+        named = Named(grant.vault.owner_login, grant.vault.repo_name)
+        standing = await self._decided(person, named, there, since=since)
+        vault, role = standing.vault, standing.role
+        if vault is None or vault.vault.id != grant.vault.id:
+            return Effective(person, None, _allowed(person, there[0], None) if there else {})
+        return Effective(person, role, _allowed(person, vault, role))
+
+    # organisations -----------------------------------------------------------------------------------------------
+
+    async def organization(self, actor: Actor, origin: Origin, login: str, right: Right) -> OrgGrant:
+        """A connected organisation by its label. Foreign and missing are one answer. Raises Unavailable."""
+        actor = await self.live(actor)
+        async with self._database.read() as connection:
+            row = await store.organization(connection, login)
+        if row is None:
+            raise refusals.no_organization()
+        organization = Organization(**row)
+        installation = await self._organizations.installation(organization.github_org_id, organization.login)
+        if installation is None:
+            raise refusals.no_organization()
+        role = await self._organizations.role(
+            actor.person, organization.github_org_id, organization.login, installation
+        )
+        if role is None:
+            raise refusals.no_organization()
+        if right is Right.ORG_ADMIN and role != "owner":
+            raise refusals.not_owner()
+        return OrgGrant(actor, origin, organization, role, installation, _MINT)
+
+    async def organization_role(
+        self, actor: Actor, github_org_id: int, login: str | None = None
+    ) -> OrganizationRole | None:
+        """What the person is in an organisation, by GitHub's word of now; `login` for one that is not connected yet.
+
+        Raises Unavailable, and refusals.AppPermissionMissing (403).
+        """
+        if login is None:
+            async with self._database.read() as connection:
+                login = await store.organization_login(connection, github_org_id)
+        if login is None:
+            return None
+        installation = await self._organizations.installation(github_org_id, login)
+        if installation is None:
+            return None
+        return await self._organizations.role(actor.person, github_org_id, login, installation)
 
     # repositories without a vault --------------------------------------------------------------------------------
 
     async def repository(self, grant: PersonGrant, owner: str, name: str) -> Granted | Denied | NotInstalled:
         """What the person is on a repository, whether it has a vault or not. Raises Unavailable, Forbidden."""
-        answer = await self._roles.ask(grant.actor, owner, name, since=time.monotonic())
+        answer = await self._roles.ask(grant.actor.person, owner, name, since=time.monotonic())
         if isinstance(answer, Misconfigured | Unknown):
             raise refusals.undecided(answer)
         return answer
@@ -200,7 +321,7 @@ class Access:
     ) -> tuple[Actor, list[Found]]:
         async with self._database.read() as connection:
             rows = await store.look_up(connection, actor, where, environment)
-        proven = _proven(actor, rows[0]) if rows else await self.live(actor)
+        proven = proven_by(actor, rows[0]) if rows else await self.live(actor)
         return proven, found(rows, actor.github_user_id, self._macs)
 
     async def _standing(self, actor: Actor, named: Named, environment: str | None = None) -> tuple[Actor, Standing]:
@@ -209,34 +330,37 @@ class Access:
         return actor, await self._decided(actor, named, there, environment, since=since)
 
     async def _decided(
-        self, actor: Actor, named: Named, there: list[Found], environment: str | None = None, *, since: float
+        self, person: Actor | Person, named: Named, there: list[Found], environment: str | None = None, *, since: float
     ) -> Standing:
         """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
         if len(there) == 1 and (cached := there[0].cached) is not None:
             _REMEMBERED_ROLE.inc()
-            return Standing(there[0], cached.role, cached.installed)
-        if not there and self._absent.get(_key(actor, named), 0.0) > time.monotonic():
-            return Standing(None, None)
+            return Standing(there[0], cached.role, cached.installation_id)
+        if not there and self._absent.get(_key(person, named), 0.0) > time.monotonic():
+            return Standing(None, None, None)
         _ASKED_ROLE.inc()
         expected = there[0] if len(there) == 1 else None
         repository_id = expected.vault.github_repo_id if expected is not None else None
-        answer = await self._roles.ask(actor, named.owner, named.name, since=since, expected=repository_id)
+        whom = person.person if isinstance(person, Actor) else person
+        answer = await self._roles.ask(whom, named.owner, named.name, since=since, expected=repository_id)
         match answer:
-            case Granted(role, repository, _):
-                return Standing(await self._vault_of(actor, named, there, repository, environment), role)
-            case Denied(repository, _) if repository is not None:
-                return Standing(await self._vault_of(actor, named, there, repository, environment), None)
-            case Denied():
-                self._note_absent(actor, named, there)
-                return Standing(expected, None)
+            case Granted(role, repository, installation):
+                vault = await self._vault_of(person, named, there, repository, environment)
+                return Standing(vault, role, installation)
+            case Denied(repository, installation) if repository is not None:
+                vault = await self._vault_of(person, named, there, repository, environment)
+                return Standing(vault, None, installation)
+            case Denied(_, installation):
+                self._note_absent(person, named, there)
+                return Standing(expected, None, installation)
             case NotInstalled():
-                self._note_absent(actor, named, there)
-                return Standing(expected, None, installed=False)
+                self._note_absent(person, named, there)
+                return Standing(expected, None, None)
             case Misconfigured() | Unknown():
                 raise refusals.undecided(answer)
 
     async def _vault_of(
-        self, actor: Actor, named: Named, there: list[Found], repository: Repository, environment: str | None
+        self, person: Actor | Person, named: Named, there: list[Found], repository: Repository, environment: str | None
     ) -> Found | None:
         """Follows the repository's number: a renamed one is found under its new name, and a name that was taken again
         leads nowhere (policy.yaml `roles.resolution`)."""
@@ -245,16 +369,18 @@ class Access:
         for vault in there:
             if vault.vault.github_repo_id == repository.id:
                 return vault
-        _, by_number = await self._look_up(actor, Numbered(repository.id), environment)
-        self._note_absent(actor, named, by_number)
+        async with self._database.read() as connection:
+            rows = await store.look_up(connection, person, Numbered(repository.id), environment)
+        by_number = found(rows, person.github_user_id, self._macs)
+        self._note_absent(person, named, by_number)
         return by_number[0] if by_number else None
 
-    def _note_absent(self, actor: Actor, named: Named, there: list[Found]) -> None:
+    def _note_absent(self, person: Actor | Person, named: Named, there: list[Found]) -> None:
         """A name without a vault costs GitHub one question in ten seconds per person, as a refusal on a vault does:
         kept for all, a second account could tell by the time whether a stranger's vault is there."""
         if there:
             return
-        self._absent[_key(actor, named)] = time.monotonic() + DENIED_SECONDS
+        self._absent[_key(person, named)] = time.monotonic() + DENIED_SECONDS
         if len(self._absent) > _REMEMBERED:
             self._absent.popitem(last=False)
 
@@ -264,29 +390,37 @@ class Access:
             return refusals.not_installed(standing.vault.vault.full_name, self.install_url)
         return no_access
 
-    def _vault_grant(self, actor: Actor, origin: Origin, vault: Found, role: Role | None) -> VaultGrant:
-        nothing: frozenset[Verb] = frozenset()
-        allowed = {
-            environment.id: (
-                environment,
-                vault.verbs(role, actor.github_user_id, environment) if role is not None else nothing,
-            )
-            for environment in vault.environments
-        }
-        return VaultGrant(actor, origin, vault.vault, role, allowed, _MINT)
+    def _vault_grant(self, actor: Actor, origin: Origin, standing: Standing, vault: Found) -> VaultGrant:
+        role = standing.role
+        return VaultGrant(
+            actor,
+            origin,
+            replace(vault.vault, installation_id=standing.installation_id),
+            role,
+            _allowed(actor, vault, role),
+            True if role is Role.ADMIN else None,
+            vault.creator,
+            vault.rules,
+            _MINT,
+        )
+
+
+def _allowed(
+    person: Actor | Person, vault: Found, role: Role | None
+) -> dict[UUID, tuple[Environment, frozenset[Verb]]]:
+    """What may be done in each environment, in display order."""
+    nothing: frozenset[Verb] = frozenset()
+    return {
+        one.id: (one, vault.verbs(role, person.github_user_id, one) if role is not None else nothing)
+        for one in vault.environments
+    }
 
 
 def _sees_remains(actor: Actor, standing: Standing) -> bool:
     """Whether this is the creator of a vault that the App no longer reaches (policy.yaml `app_not_installed`)."""
-    return not standing.installed and standing.vault is not None and standing.vault.creator == actor.github_user_id
+    gone = standing.installation_id is None
+    return gone and standing.vault is not None and standing.vault.creator == actor.github_user_id
 
 
-def _proven(actor: Actor, row: DictRow | None) -> Actor:
-    if row is None or (actor.credential_kind is CredentialKind.SESSION and not row["session_live"]):
-        raise credentials.invalid()
-    login = row["login"]
-    return actor if login in {None, actor.login} else replace(actor, login=login)
-
-
-def _key(actor: Actor, named: Named) -> tuple[int, str]:
-    return actor.github_user_id, f"{named.owner}/{named.name}".lower()
+def _key(person: Actor | Person, named: Named) -> tuple[int, str]:
+    return person.github_user_id, f"{named.owner}/{named.name}".lower()

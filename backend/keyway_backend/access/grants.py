@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import InitVar, dataclass
-from typing import Final
+from typing import Final, Literal
 from uuid import UUID
 
 from keyway_core.roles import EnvironmentType, Role, Verb
 
-from keyway_backend.access.actor import Actor, Origin
+from keyway_backend.access.actor import Actor, Origin, Person
+from keyway_backend.access.matrix import Rules
 from keyway_backend.clients.github import Repository
 
 _MINT: Final = object()
@@ -30,13 +31,18 @@ def _refuse_forgery(mint: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """A vault as it was when the grant was decided. Names are labels."""
+    """A vault as it was when the grant was decided. Names are labels.
+
+    `installation_id` is the installation of the App that covers it, None while there is none.
+    """
 
     id: UUID
     github_repo_id: int
+    github_owner_id: int
     owner_login: str
     repo_name: str
     private: bool
+    installation_id: int | None = None
 
     @property
     def full_name(self) -> str:
@@ -83,7 +89,8 @@ class VaultGrant:
     """The actor has `role` on the vault's repository. `environments` says, in display order, what may be done in each.
 
     `role` is None for the creator of a vault that the App no longer reaches: that person still sees that it exists
-    (policy.yaml `app_not_installed`), and may do nothing in any environment.
+    (policy.yaml `app_not_installed`), and may do nothing in any environment. `manage` is None when nobody had to know.
+    `created_by` is the number of the vault's creator, `rules` what stands above the matrix there.
     """
 
     actor: Actor
@@ -91,6 +98,9 @@ class VaultGrant:
     vault: Vault
     role: Role | None
     environments: Mapping[UUID, tuple[Environment, frozenset[Verb]]]
+    manage: bool | None
+    created_by: int
+    rules: Rules
     mint: InitVar[object]
 
     def __post_init__(self, mint: object) -> None:
@@ -118,3 +128,52 @@ class EnvironmentGrant:
 
     def __post_init__(self, mint: object) -> None:
         _refuse_forgery(mint)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretGrant:
+    """The actor may do to one secret what `environment` allows there. `key` is its present name, or its last one."""
+
+    environment: EnvironmentGrant
+    secret_id: UUID
+    key: str
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        _refuse_forgery(mint)
+
+
+OrganizationRole = Literal["owner", "member"]
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organisation that was connected. `login` is a label."""
+
+    id: UUID
+    github_org_id: int
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrgGrant:
+    """The actor is an active member of the organisation, by GitHub's word of now."""
+
+    actor: Actor
+    origin: Origin
+    organization: Organization
+    role: OrganizationRole
+    installation_id: int
+    mint: InitVar[object]
+
+    def __post_init__(self, mint: object) -> None:
+        _refuse_forgery(mint)
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """What another person is on a vault and may do there. It is told to somebody who manages; it allows nothing."""
+
+    person: Person
+    role: Role | None
+    environments: Mapping[UUID, tuple[Environment, frozenset[Verb]]]

@@ -1,27 +1,41 @@
 """The guards of routes: FastAPI dependencies, each of which returns the grant that the handler passes on.
 
-    PersonGuard(scope)   PersonGrant        the caller's own things; scope None admits every credential
-    SecretsGuard(verb)   EnvironmentGrant   repository and environment from the query (pull, view)
-    PushGuard()          EnvironmentGrant   from the body alone; the query is not read
-    NewVaultGuard()      RepositoryGrant    repository from the body, admin there
-    VaultGuard(scope)    VaultGrant         repository from the path, any role
+    PersonGuard(scope)                  PersonGrant        the caller's own things; scope None admits every credential
+    SecretsGuard(verb)                  EnvironmentGrant   repository and environment from the query (pull, view)
+    PushGuard()                         EnvironmentGrant   from the body alone; the query is not read
+    NewVaultGuard()                     RepositoryGrant    repository from the body, admin there
+    VaultGuard(scope, right)            VaultGrant         {owner}/{repo}
+    EnvironmentGuard(scope, verb)       EnvironmentGrant   {owner}/{repo}/environments/{name}
+    SecretGuard(scope, verb)            SecretGrant        {owner}/{repo} and {secretId}
+    OrgGuard(right)                     OrgGrant           {org}
 
-The `Access` that decides is at `request.app.state.access`; only the composition root puts it there.
+An environment that a body or a query names is narrowed from a VaultGrant (`narrow`). `ci` admits the tokens of
+workflows. The `Access` that decides is at `request.app.state.access`; only the composition root puts it there.
 """
 
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from keyway_core.names import is_repository
 from keyway_core.roles import Verb
 from starlette.requests import Request
 
 from keyway_backend.access import refusals
-from keyway_backend.access.actor import Scope
+from keyway_backend.access.actor import Actor, Scope
 from keyway_backend.access.decide import Access, EnvironmentName
-from keyway_backend.access.grants import EnvironmentGrant, PersonGrant, RepositoryGrant, VaultGrant
+from keyway_backend.access.grants import (
+    EnvironmentGrant,
+    OrgGrant,
+    PersonGrant,
+    RepositoryGrant,
+    SecretGrant,
+    VaultGrant,
+)
+from keyway_backend.access.rights import Right as Right  # noqa: PLC0414 - part of this surface
 from keyway_backend.access.routing import Guard
+from keyway_backend.access.store import Named
 from keyway_backend.platform.bodies import json_body
 from keyway_backend.platform.errors import FieldError, ValidationFailed
 
@@ -31,8 +45,9 @@ _MAX_ENVIRONMENT = 50
 class PersonGuard(Guard):
     """Any valid credential with the scope."""
 
-    def __init__(self, scope: Scope | None) -> None:
+    def __init__(self, scope: Scope | None, *, ci: bool = False) -> None:
         self.scope = scope
+        self.ci = ci
 
     async def __call__(self, request: Request) -> PersonGrant:
         return await _access(request).person(request, self.scope)
@@ -89,19 +104,97 @@ class NewVaultGuard(Guard):
 
 
 class VaultGuard(Guard):
-    """Any role on the repository that the path names."""
+    """The vault of the repository that the path names. `asks_manage`: the grant says whether the actor manages it.
 
-    def __init__(self, scope: Scope) -> None:
+    `while_uninstalled`: its creator is admitted, with no role, while the App is not installed.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        right: Right = Right.ANY_ROLE,
+        *,
+        while_uninstalled: bool = False,
+        asks_manage: bool = False,
+    ) -> None:
         self.scope = scope
+        self.right = right
+        self.while_uninstalled = while_uninstalled
+        self.asks_manage = asks_manage
 
     async def __call__(self, request: Request) -> VaultGrant:
         access = _access(request)
         actor = await access.actor(request, self.scope)
-        owner, name = request.path_params["owner"], request.path_params["repo"]
-        if not is_repository(f"{owner}/{name}"):
+        named = await _named_in_path(request, actor)
+        origin = access.origin(request)
+        grant = await access.vault(actor, origin, named, self.right, while_uninstalled=self.while_uninstalled)
+        return await access.with_manage(grant) if self.asks_manage else grant
+
+
+class EnvironmentGuard(Guard):
+    """One environment, named by the path."""
+
+    def __init__(self, scope: Scope, verb: Verb, *, ci: bool = False) -> None:
+        self.scope = scope
+        self.verb = verb
+        self.ci = ci
+
+    async def __call__(self, request: Request) -> EnvironmentGrant:
+        access = _access(request)
+        actor = await access.actor(request, self.scope)
+        named = await _named_in_path(request, actor)
+        asked = EnvironmentName(named.owner, named.name, request.path_params["name"])
+        return await access.environment(actor, access.origin(request), asked, self.verb, in_path=True)
+
+
+class SecretGuard(Guard):
+    """One secret, named by the path: a live one, or with `trashed` one in the trash."""
+
+    def __init__(self, scope: Scope, verb: Verb, *, trashed: bool = False) -> None:
+        self.scope = scope
+        self.verb = verb
+        self.trashed = trashed
+
+    async def __call__(self, request: Request) -> SecretGrant:
+        access = _access(request)
+        actor = await access.actor(request, self.scope)
+        named = await _named_in_path(request, actor)
+        grant = await access.vault(actor, access.origin(request), named)
+        return await access.secret(grant, id_in_path(request, "secretId"), self.verb, trashed=self.trashed)
+
+
+class OrgGuard(Guard):
+    """An organisation by its login; for its members, or with Right.ORG_ADMIN for its owners."""
+
+    def __init__(self, right: Right = Right.ORG_MEMBER, scope: Scope = Scope.SESSION) -> None:
+        self.right = right
+        self.scope = scope
+
+    async def __call__(self, request: Request) -> OrgGrant:
+        access = _access(request)
+        actor = await access.actor(request, self.scope)
+        login = request.path_params["org"]
+        if not is_repository(f"{login}/any"):
             await access.live(actor)
-            raise refusals.no_vault_in_path()
-        return await access.vault(actor, access.origin(request), owner, name)
+            raise refusals.no_organization()
+        return await access.organization(actor, access.origin(request), login, self.right)
+
+
+def id_in_path(request: Request, name: str) -> UUID | None:
+    """An id of the path; None for what is none, which is as good as missing."""
+    try:
+        return UUID(request.path_params[name])
+    except ValueError:
+        return None
+
+
+async def _named_in_path(request: Request, actor: Actor) -> Named:
+    """The repository of the path. A name that none can have is missing, for those who may ask."""
+    owner, name = request.path_params["owner"], request.path_params["repo"]
+    if not is_repository(f"{owner}/{name}"):
+        await _access(request).live(actor)
+        raise refusals.no_vault_in_path()
+    return Named(owner, name)
 
 
 def repository_named(text: Any, field: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ class CachedRole:
     """What GitHub said not long ago."""
 
     role: Role | None
-    installed: bool
+    installation_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,22 @@ def found(rows: Iterable[Row], github_user_id: int, macs: Macs) -> list[Found]:
 def _found(rows: list[Row], github_user_id: int, macs: Macs) -> Found:
     row = rows[0]
     return Found(
-        Vault(row["vault_id"], row["github_repo_id"], row["owner_login"], row["repo_name"], row["private"]),
+        _vault(row),
         row["created_by_github_user_id"],
         _cached(row, github_user_id, macs),
         tuple([_environment(one, macs) for one in rows if one["environment_id"] is not None]),
         _rules(row, macs),
+    )
+
+
+def _vault(row: Row) -> Vault:
+    return Vault(
+        row["vault_id"],
+        row["github_repo_id"],
+        row["github_owner_id"],
+        row["owner_login"],
+        row["repo_name"],
+        row["private"],
     )
 
 
@@ -76,7 +87,7 @@ def _cached(row: Row, github_user_id: int, macs: Macs) -> CachedRole | None:
         return None
     if not row["role_fresh"]:
         return None
-    return CachedRole(Role(stored.role) if stored.role else None, stored.installation is not None)
+    return CachedRole(Role(stored.role) if stored.role else None, stored.installation)
 
 
 def type_mac(macs: Macs, vault_id: UUID, environment_id: UUID, kind: EnvironmentType) -> bytes:

@@ -32,8 +32,33 @@ def no_repository(full_name: str, install_url: str) -> Forbidden:
 
 
 def not_admin() -> Forbidden:
-    """At vault creation, to those who can see the repository."""
+    """To those who can see the repository."""
     return Forbidden("Only repository admins can perform this action")
+
+
+def not_manager() -> Forbidden:
+    """Neither admin of the repository nor owner of its organisation."""
+    return Forbidden("Only repository admins and organization owners can perform this action")
+
+
+def no_environment() -> NotFound:
+    """In a path, after the right was found to be enough."""
+    return NotFound("Environment not found")
+
+
+def no_secret() -> NotFound:
+    """In a path: of another vault, deleted or missing."""
+    return NotFound("Secret not found")
+
+
+def no_organization() -> NotFound:
+    """Foreign, missing, or without the App."""
+    return NotFound("Organization not found")
+
+
+def not_owner() -> Forbidden:
+    """To members of the organisation."""
+    return Forbidden("Only organization admins can perform this action")
 
 
 def verb_denied(role: Role, verb: Verb, environment: str) -> Forbidden:

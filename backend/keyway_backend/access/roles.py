@@ -16,7 +16,7 @@ from typing import Final
 from keyway_core.roles import Role, role_from_github
 
 from keyway_backend.access import store
-from keyway_backend.access.actor import Actor
+from keyway_backend.access.actor import Person
 from keyway_backend.access.macs import Macs, Purpose
 from keyway_backend.clients.github import GitHub, GitHubUnknown, Permission, PermissionMissing, Repository
 from keyway_backend.db.engine import Database
@@ -81,46 +81,46 @@ class Roles:
         self._installations: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
         self._pace = 0.0
 
-    async def ask(self, actor: Actor, owner: str, name: str, *, since: float, expected: int | None = None) -> Answer:
+    async def ask(self, person: Person, owner: str, name: str, *, since: float, expected: int | None = None) -> Answer:
         """The answer of now. A refusal that names no repository is remembered for the one that is `expected` there.
 
         `since` is when (time.monotonic) the caller began to look for a remembered role. An answer that came in
         meanwhile is its answer too: the row that holds it was written after the caller had looked.
         """
-        key = (actor.github_user_id, _key(owner, name))
+        key = (person.github_user_id, _key(owner, name))
         told_at, answer = self._just_told.get(key, (0.0, Unknown()))
         if told_at > since:
             return answer
         task = self._under_way.get(key)
         if task is None:
-            task = asyncio.create_task(self._ask_and_remember(actor, owner, name, expected))
+            task = asyncio.create_task(self._ask_and_remember(person, owner, name, expected))
             self._under_way[key] = task
             task.add_done_callback(lambda _: self._under_way.pop(key, None))
         return await asyncio.shield(task)
 
-    async def _ask_and_remember(self, actor: Actor, owner: str, name: str, expected: int | None) -> Answer:
+    async def _ask_and_remember(self, person: Person, owner: str, name: str, expected: int | None) -> Answer:
         async with self._database.read() as connection:
             asked_at = await store.database_time(connection)
-        answer = await self._within_deadline(actor, owner, name)
+        answer = await self._within_deadline(person, owner, name)
         match answer:
             case Granted(role, repository, installation):
-                await self._remember(actor, repository.id, role, installation, asked_at)
+                await self._remember(person, repository.id, role, installation, asked_at)
             case Denied(repository, installation):
                 repository_id = repository.id if repository is not None else expected
-                await self._remember(actor, repository_id, None, installation, asked_at)
+                await self._remember(person, repository_id, None, installation, asked_at)
             case NotInstalled():
-                await self._remember(actor, expected, None, None, asked_at)
-        key = (actor.github_user_id, _key(owner, name))
+                await self._remember(person, expected, None, None, asked_at)
+        key = (person.github_user_id, _key(owner, name))
         self._just_told[key] = (time.monotonic(), answer)
         self._just_told.move_to_end(key)
         if len(self._just_told) > _REMEMBERED:
             self._just_told.popitem(last=False)
         return answer
 
-    async def _within_deadline(self, actor: Actor, owner: str, name: str) -> Answer:
+    async def _within_deadline(self, person: Person, owner: str, name: str) -> Answer:
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                return await self._resolve(actor, owner, name)
+                return await self._resolve(person, owner, name)
         except TimeoutError:
             return Unknown()
         except GitHubUnknown as error:
@@ -129,7 +129,7 @@ class Roles:
         except PermissionMissing as error:
             return Misconfigured(error.permission)
 
-    async def _resolve(self, actor: Actor, owner: str, name: str) -> Answer:
+    async def _resolve(self, person: Person, owner: str, name: str) -> Answer:
         remembered = self._remembered_installation(owner, name)
         installation = remembered or await self._installation(owner, name)
         if installation is None:
@@ -139,8 +139,8 @@ class Roles:
         repository = await self._github.repository(installation, owner, name)
         if repository is None:
             self._installations.pop(_key(owner, name), None)
-            return Denied(None, installation) if remembered is None else await self._resolve(actor, owner, name)
-        role = await self._role(actor, installation, repository)
+            return Denied(None, installation) if remembered is None else await self._resolve(person, owner, name)
+        role = await self._role(person, installation, repository)
         self._keep_pace(time.monotonic() - started)
         return Granted(role, repository, installation) if role is not None else Denied(repository, installation)
 
@@ -163,10 +163,10 @@ class Roles:
         a stranger nothing."""
         self._pace = seconds if not self._pace else 0.8 * self._pace + 0.2 * seconds
 
-    async def _role(self, actor: Actor, installation: int, repository: Repository) -> Role | None:
-        if repository.owner.type == "User" and repository.owner.id == actor.github_user_id:
+    async def _role(self, person: Person, installation: int, repository: Repository) -> Role | None:
+        if repository.owner.type == "User" and repository.owner.id == person.github_user_id:
             return Role.ADMIN
-        told = await self._permission(actor, installation, repository)
+        told = await self._permission(person, installation, repository)
         if told is None:
             return None
         login, permission = told
@@ -177,36 +177,36 @@ class Roles:
         return role if invited else None
 
     async def _permission(
-        self, actor: Actor, installation: int, repository: Repository
+        self, person: Person, installation: int, repository: Repository
     ) -> tuple[str, Permission] | None:
         """The login under which GitHub knows the person now, and what it says of that login on the repository.
 
         The login that we know is tried first; only an answer that carries the person's number counts.
         """
         owner, name = repository.owner.login, repository.name
-        permission = await self._github.permission(installation, owner, name, actor.login)
-        if permission is not None and permission.user_id == actor.github_user_id:
-            return actor.login, permission
-        login = await self._github.login_of(installation, actor.github_user_id)
-        if login is None or login == actor.login:
+        permission = await self._github.permission(installation, owner, name, person.login)
+        if permission is not None and permission.user_id == person.github_user_id:
+            return person.login, permission
+        login = await self._github.login_of(installation, person.github_user_id)
+        if login is None or login == person.login:
             return None
         permission = await self._github.permission(installation, owner, name, login)
-        if permission is None or permission.user_id != actor.github_user_id:
+        if permission is None or permission.user_id != person.github_user_id:
             return None
         return login, permission
 
     async def _remember(
-        self, actor: Actor, repository: int | None, role: Role | None, installation: int | None, asked_at: datetime
+        self, person: Person, repository: int | None, role: Role | None, installation: int | None, asked_at: datetime
     ) -> None:
         if repository is None:
             return
-        person = actor.github_user_id
+        number = person.github_user_id
         async with self._database.read() as connection:
-            event = await store.last_event(connection, person=person, repository=repository)
+            event = await store.last_event(connection, person=number, repository=repository)
             seconds = self._role_seconds if role is not None else min(DENIED_SECONDS, self._role_seconds)
             if event is not None and asked_at - event < _AFTER_EVENT_FOR:
                 seconds = min(seconds, _AFTER_EVENT_SECONDS)
-            row = store.RoleRow(person, repository, role, installation, asked_at, asked_at + timedelta(seconds=seconds))
+            row = store.RoleRow(number, repository, role, installation, asked_at, asked_at + timedelta(seconds=seconds))
             await store.remember_role(connection, row, self._macs.make(Purpose.ROLE, *row.fields))
 
 

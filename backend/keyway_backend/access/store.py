@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
+from uuid import UUID
 
 from psycopg.rows import DictRow
 
-from keyway_backend.access.actor import Actor, CredentialKind
+from keyway_backend.access.actor import Actor, CredentialKind, Person
 from keyway_backend.clients.github import Repository
 from keyway_backend.db.engine import Connection, one, rows, run
 
@@ -110,6 +111,18 @@ _RELABEL: Final[LiteralString] = """
     WHERE github_repo_id = %(repository)s AND deleted_at IS NULL
         AND (owner_login, repo_name, github_owner_id, private) <> (%(owner)s, %(name)s, %(owner_id)s, %(private)s)"""
 
+_LIVE: Final[LiteralString] = """
+    SELECT live.environment_id, live.key FROM secret_values AS live JOIN secrets AS s ON s.id = live.secret_id
+    WHERE s.id = %(secret)s AND s.vault_id = %(vault)s AND live.to_revision IS NULL LIMIT 1"""
+_TRASHED: Final[LiteralString] = """
+    SELECT last.environment_id, last.key FROM secrets AS s
+    JOIN LATERAL (
+        SELECT * FROM secret_values WHERE secret_id = s.id ORDER BY from_revision DESC LIMIT 1
+    ) AS last ON true
+    JOIN revisions AS closed ON closed.environment_id = last.environment_id AND closed.number = last.to_revision
+    WHERE s.id = %(secret)s AND s.vault_id = %(vault)s AND last.purged_at IS NULL
+        AND closed.created_at > now() - interval '30 days'"""
+
 
 async def person(connection: Connection, actor: Actor) -> DictRow | None:
     """Whether the session lives (false without one), the person's login, and the database's time."""
@@ -117,13 +130,13 @@ async def person(connection: Connection, actor: Actor) -> DictRow | None:
 
 
 async def look_up(
-    connection: Connection, actor: Actor, where: Named | Numbered | None, environment: str | None = None
+    connection: Connection, who: Actor | Person, where: Named | Numbered | None, environment: str | None = None
 ) -> list[DictRow]:
     """Everything that decides: a row per environment of each vault at `where` (None: all); for a `where` at least one.
 
     With `environment` one row per vault, whether it has that environment or not.
     """
-    values = _who(actor)
+    values = _who(who)
     match where:
         case Named(owner, name):
             values |= {"owner": owner, "name": name}
@@ -183,6 +196,39 @@ async def database_time(connection: Connection) -> datetime:
     return moment
 
 
-def _who(actor: Actor) -> dict[str, Any]:
-    session = actor.credential_id if actor.credential_kind is CredentialKind.SESSION else None
-    return {"github_user_id": actor.github_user_id, "user_id": actor.user_id, "session_id": session}
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """Where a secret is, or was before it went to the trash."""
+
+    environment_id: UUID
+    key: str
+
+
+async def secret(connection: Connection, vault_id: UUID, secret_id: UUID, *, trashed: bool) -> SecretRow | None:
+    """A live secret of the vault, or with `trashed` one that was deleted less than 30 days ago and not for good."""
+    found = await one(connection, _TRASHED if trashed else _LIVE, vault=vault_id, secret=secret_id)
+    return SecretRow(**found) if found is not None else None
+
+
+async def organization(connection: Connection, login: str) -> DictRow | None:
+    """A connected organisation by its label: id, github_org_id, login."""
+    return await one(
+        connection,
+        "SELECT id, github_org_id, login FROM organizations WHERE lower(login) = lower(%(login)s) LIMIT 1",
+        login=login,
+    )
+
+
+async def organization_login(connection: Connection, github_org_id: int) -> str | None:
+    """The label of a connected organisation."""
+    row = await one(
+        connection, "SELECT login FROM organizations WHERE github_org_id = %(number)s", number=github_org_id
+    )
+    return row["login"] if row is not None else None
+
+
+def _who(who: Actor | Person) -> dict[str, Any]:
+    if isinstance(who, Person):
+        return {"github_user_id": who.github_user_id, "user_id": None, "session_id": None}
+    session = who.credential_id if who.credential_kind is CredentialKind.SESSION else None
+    return {"github_user_id": who.github_user_id, "user_id": who.user_id, "session_id": session}

@@ -3,6 +3,7 @@
 from keyway_backend.clients.github.answers import (
     DeviceStart,
     Installation,
+    Membership,
     Permission,
     Person,
     Repository,
@@ -28,6 +29,7 @@ __all__ = [
     "GitHubUnknown",
     "Installation",
     "InstallationTokens",
+    "Membership",
     "Permission",
     "PermissionMissing",
     "Person",

@@ -66,6 +66,15 @@ class Permission(_Answer):
     user_id: int | None = Field(None, validation_alias=AliasPath("user", "id"))
 
 
+class Membership(_Answer):
+    """What somebody is in an organisation."""
+
+    state: str
+    role: str
+    user_id: int | None = Field(None, validation_alias=AliasPath("user", "id"))
+    organization_id: int | None = Field(None, validation_alias=AliasPath("organization", "id"))
+
+
 class Person(_Answer):
     """The person behind a user token."""
 

@@ -19,6 +19,7 @@ from keyway_backend.clients.github.answers import (
     DeviceStart,
     Email,
     Installation,
+    Membership,
     OAuthAnswer,
     Permission,
     Person,
@@ -37,6 +38,7 @@ from keyway_backend.clients.github.transport import Transport, parse
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _METADATA: Final = "Repository permissions / Metadata: read"
+_MEMBERS: Final = "Organization permissions / Members: read"
 
 Answer = TypeVar("Answer")
 
@@ -71,6 +73,14 @@ class GitHub:
         except TokenRejected as error:
             raise GitHubUnknown(str(error)) from None
 
+    async def organization_installation(self, login: str) -> Installation | None:
+        """The installation on an organisation, active or suspended."""
+        path = f"orgs/{_part(login)}/installation"
+        try:
+            return await self._transport.get(path, Installation, auth=self._tokens.app())
+        except TokenRejected as error:
+            raise GitHubUnknown(str(error)) from None
+
     # as an installation ----------------------------------------------------------------------------------------------
 
     async def repository(self, installation_id: int, owner: str, name: str) -> Repository | None:
@@ -100,6 +110,13 @@ class GitHub:
         if response is not None and response.status_code != 204:
             raise GitHubUnknown(f"collaborator check: {response.status_code}")
         return response is not None
+
+    async def membership(self, installation_id: int, organization: str, login: str) -> Membership | None:
+        """What a login is in an organisation. Raises PermissionMissing without Members: read."""
+        path = f"orgs/{_part(organization)}/memberships/{_part(login)}"
+        return await self._as(
+            installation_id, lambda auth: self._transport.get(path, Membership, auth=auth, needs=_MEMBERS)
+        )
 
     async def _as(self, installation_id: int, call: Callable[[str], Awaitable[Answer | None]]) -> Answer | None:
         """Makes a call with the installation's token, and once more with a new one if GitHub rejects it."""

@@ -194,7 +194,9 @@ class Accounts:
             await store.end_device_login(connection, login_id, status)
 
     async def who(self, actor: Actor) -> User:
-        """The person behind a credential."""
+        """The person behind a credential. Raises Unauthorized, also for a workflow, which is nobody."""
+        if actor.user_id is None:
+            raise Unauthorized("Invalid or expired token")
         async with self._database.read() as connection:
             user = await store.user(connection, actor.user_id)
         if user is None:

@@ -18,7 +18,7 @@ from keyway_backend.platform.http import ok, page
 
 Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Founder = Annotated[RepositoryGrant, Depends(NewVaultGuard())]
-Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ))]
+Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, while_uninstalled=True))]
 Limit = Annotated[int | None, Query(ge=1, le=PAGE_MAX)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 
