@@ -1,4 +1,5 @@
-"""`python -m keyway_backend`: serve the public and the ops port. `… openapi`: print the OpenAPI document.
+"""`python -m keyway_backend`: serve the public and the ops port. `… worker`: do background jobs, and serve the ops port
+alone. `… openapi`: print the OpenAPI document.
 
 Exit codes: 0 stopped, 69 something that it needs does not answer, 78 it must not run as it is configured.
 """
@@ -9,17 +10,18 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from functools import partial
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import psycopg
 import uvloop
 from psycopg_pool import PoolTimeout
 
-from keyway_backend import VERSION, app
+from keyway_backend import VERSION, app, worker
 from keyway_backend.db import demands
 from keyway_backend.health import Health
 from keyway_backend.instance import WrongInstanceError
@@ -50,11 +52,13 @@ def main() -> None:
     """The command line."""
     match sys.argv[1:]:
         case []:
-            _tell_refusals(_run)
+            _tell_refusals(partial(_run, _serve))
+        case ["worker"]:
+            _tell_refusals(partial(_run, _work))
         case ["openapi"]:
             sys.stdout.buffer.write(orjson.dumps(app.document(), option=orjson.OPT_INDENT_2) + b"\n")
         case _:
-            sys.stderr.write("usage: python -m keyway_backend [openapi]\n")
+            sys.stderr.write("usage: python -m keyway_backend [worker | openapi]\n")
             raise SystemExit(EXIT_USAGE)
 
 
@@ -68,12 +72,12 @@ def _tell_refusals(work: Callable[[], None]) -> None:
         raise SystemExit(error.code) from None
 
 
-def _run() -> None:
+def _run(what: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     try:
         configured = settings.load()
         log.configure(configured.log_level)
         _migrate_aside(configured)
-        uvloop.run(_serve(configured))
+        uvloop.run(what(configured))
     except (settings.SettingsError, WrongInstanceError, AddressTakenError) as error:
         raise RefusedError(str(error)) from None
     except Unavailable as error:
@@ -124,9 +128,11 @@ def _named(error: Exception) -> str:
 
 
 async def _serve(configured: Settings) -> None:
-    if unmet := await demands.unmet(configured.database_url.get_secret_value()):
-        raise RefusedError("\n".join(unmet))
-    async with app.services(configured) as running:
+    await _refuse_unmet(configured)
+    async with AsyncExitStack() as opened:
+        running = await opened.enter_async_context(app.services(configured))
+        if configured.worker_in_process:
+            await opened.enter_async_context(worker.working(configured, running))
         public, described = app.application(running, configured)
         ops = ops_app(running.health, described.openapi)
         metrics.BUILD.labels(VERSION).set(1)
@@ -140,6 +146,24 @@ async def _serve(configured: Settings) -> None:
             await asyncio.gather(servers[0].serve([public_socket]), servers[1].serve([ops_socket]))
             stopping.cancel()
     _log.info("stopped")
+
+
+async def _work(configured: Settings) -> None:
+    await _refuse_unmet(configured)
+    async with app.services(configured) as running, worker.working(configured, running):
+        metrics.BUILD.labels(VERSION).set(1)
+        with listening(configured.ops_host, configured.ops_port, "OPS_PORT") as ops_socket:
+            ops = server(ops_app(running.health, app.document))
+            stopping = asyncio.create_task(_stop_when_told(running.health, ops))
+            _log.info("working", ops_port=ops_socket.getsockname()[1])
+            await ops.serve([ops_socket])
+            stopping.cancel()
+    _log.info("stopped")
+
+
+async def _refuse_unmet(configured: Settings) -> None:
+    if unmet := await demands.unmet(configured.database_url.get_secret_value()):
+        raise RefusedError("\n".join(unmet))
 
 
 async def _stop_when_told(health: Health, *servers: Server) -> None:

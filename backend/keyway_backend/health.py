@@ -66,6 +66,10 @@ class Health:
         self._asked = float("-inf")
         self.draining = False
 
+    def watch(self, name: str, check: Check) -> None:
+        """Adds a check: some of what a process does begins after its health is there."""
+        self._checks[name] = check
+
     async def report(self) -> Report:
         """The outcome, at most a second old."""
         async with self._lock:

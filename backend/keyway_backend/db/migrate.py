@@ -81,6 +81,7 @@ def _state_rights(connection: Connection, *, owner: str, app: str) -> None:
     statements = (
         sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role),
         sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {}").format(role),
+        sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {}").format(role),
         sql.SQL("REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM {}").format(role),
         sql.SQL("REVOKE INSERT, UPDATE, DELETE ON alembic_version, audit_retention, reads FROM {}").format(role),
         sql.SQL("GRANT EXECUTE ON FUNCTION purge_audit_events TO {}").format(role),

@@ -95,6 +95,13 @@ class Settings(BaseModel):
         "127.0.0.1", description="address of the ops port: loopback or a private network, never public"
     )
     ops_port: int = Field(8081, ge=0, le=65535, description="ops port: /livez, /readyz, /metrics")
+    worker_in_process: bool = Field(
+        default=True, description="run background jobs inside the backend; false where `keyway-backend worker` does"
+    )
+    worker_jobs_at_once: int = Field(4, ge=1, le=64, description="background jobs that one process does side by side")
+    worker_stalled_seconds: int = Field(
+        30, ge=3, le=600, description="silence after which the jobs of a killed worker go to another"
+    )
     log_level: str = Field(
         "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"
     )

@@ -54,7 +54,7 @@ def test_a_database_that_would_lose_pushes_is_refused(good: dict[str, str], stac
 
 def test_unknown_arguments_are_refused(good: dict[str, str]) -> None:
     """A mistyped command starts nothing."""
-    assert start(good, "worker")[0] == 64
+    assert start(good, "work")[0] == 64
 
 
 def test_the_document_needs_nothing() -> None:

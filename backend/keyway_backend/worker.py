@@ -1,0 +1,43 @@
+"""The second composition root: which handler does which background job, and when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from keyway_backend.app import Services
+from keyway_backend.health import Check, CheckFailed
+from keyway_backend.jobs import Jobs
+from keyway_backend.platform.settings import Settings
+
+
+@asynccontextmanager
+async def working(settings: Settings, running: Services) -> AsyncIterator[Jobs]:
+    """Does background jobs until the block ends. What it is doing then is done, or given back."""
+    jobs = Jobs(
+        settings.database_url.get_secret_value(),
+        at_once=settings.worker_jobs_at_once,
+        stalled_seconds=settings.worker_stalled_seconds,
+    )
+    register(jobs, running)
+    running.health.watch("jobs", alive(jobs))
+    jobs.start()
+    try:
+        yield jobs
+    finally:
+        await jobs.stop()
+
+
+def register(jobs: Jobs, running: Services) -> None:
+    """Every task, one line each: `jobs.task(name, handler)`, `jobs.every(cron line in UTC, name, handler)`."""
+    del jobs, running
+
+
+def alive(jobs: Jobs) -> Check:
+    """Background jobs are taken."""
+
+    async def check() -> None:
+        if not jobs.alive:
+            raise CheckFailed("the worker of background jobs has no database")
+
+    return check
