@@ -181,14 +181,17 @@ class VaultCrypto:
         await self._channel.close(grace=1.0)
 
     async def open(
-        self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest
+        self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest | None
     ) -> list[Sensitive]:
-        """Opens values of one environment after its manifest was verified, in one call."""
+        """Opens values of one environment after its manifest was verified, in one call.
+
+        Rows of its history are in no manifest: without one each value is bound by its own context alone.
+        """
         request = self._open_request(Stored(place, entries, sealed, manifest))
         response = await self._call("open", self._stub.Open, request, environment=place.environment_id)
         return [Sensitive(plaintext.decode()) for plaintext in response.plaintexts]
 
-    async def measure(self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest) -> int:
+    async def measure(self, place: Place, entries: Entries, sealed: Sequence[Sealed], manifest: Manifest | None) -> int:
         """The UTF-8 bytes of values of one environment, together. They are opened inside crypto and stay there."""
         return sum((await self._digest([Stored(place, entries, sealed, manifest)])).sizes)
 
@@ -240,6 +243,10 @@ class VaultCrypto:
         response = await self._seal(place, last, _manifest_change(change, added), echo=echo)
         sealed += [Sealed(one) if one else None for one in response.sealed]
         return Outcome(sealed, response.manifest or None, response.key_version)
+
+    async def equals(self, place: Place, item: Item) -> bool:
+        """Whether the text of an item equals one of its candidates. Nothing is kept of it."""
+        return not (await self._seal(place, [item], None, echo=False)).sealed[0]
 
     async def seal_text(self, purpose: str, name: str, row_id: UUID, text: Sensitive) -> Sealed:
         """Seals a credential that belongs to a row and not to a vault, such as purpose "github-token"."""

@@ -7,8 +7,7 @@ environment, and records from which values it was made.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from keyway_core.limits import PLAINTEXT_BYTES_PER_ENVIRONMENT
@@ -18,13 +17,14 @@ from keyway_backend.access.grants import EnvironmentGrant
 from keyway_backend.audit import Event, record
 from keyway_backend.db.engine import Database
 from keyway_backend.features.secrets import errors, rules, store
+from keyway_backend.features.secrets.revising import Revising, persist, revision
+from keyway_backend.features.secrets.revising import place_of as place_of  # noqa: PLC0414 - part of this surface
+from keyway_backend.features.secrets.revising import whole as whole  # noqa: PLC0414 - part of this surface
 from keyway_backend.features.secrets.rules import Effect, State
-from keyway_backend.features.secrets.store import Head, NewRevision
+from keyway_backend.features.secrets.store import Head, NewRevision, NewValue
 from keyway_backend.platform.errors import NotFound
-from keyway_backend.platform.ids import new_id, new_ids
-from keyway_backend.vault_crypto import Change, Entries, Manifest, Outcome, Place, Stored, VaultCrypto, alarm
-
-ATTEMPTS: Final = 4
+from keyway_backend.platform.ids import new_id, new_id_of
+from keyway_backend.vault_crypto import Change, Entries, Manifest, Place, Stored, VaultCrypto
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,7 @@ class Moves:
     def __init__(self, database: Database, crypto: VaultCrypto) -> None:
         self._database = database
         self._crypto = crypto
+        self._revising = Revising(database, crypto)
 
     async def make(self, grant: EnvironmentGrant, plan: Plan, told: Told, *, started_from: UUID | None = None) -> Moved:
         """One revision of the granted environment, or none when the plan changes nothing; one audit row either way.
@@ -85,85 +86,76 @@ class Moves:
         IntegrityFailed; then nothing was changed.
         """
         place = place_of(grant)
-        for _ in range(ATTEMPTS):
-            try:
-                state = await self._state(grant, started_from)
-                move = await plan(state)
-                return await self._commit(grant, await self._revision(place, state, move), state, move, told)
-            except store.HeadMovedError:
-                continue
-            except store.EnvironmentGoneError:
-                raise NotFound("Environment not found") from None
-            except store.StoredValuesError:
-                raise alarm("live_rows_changed", place.environment_id) from None
-        raise errors.busy()
+
+        async def attempt() -> Moved:
+            state = await self._state(grant, started_from)
+            move = await plan(state)
+            return await self._commit(grant, await self._revision(grant, place, state, move), state, move, told)
+
+        return await persist(attempt, grant, gone=_gone)
 
     async def _state(self, grant: EnvironmentGrant, started_from: UUID | None) -> State:
-        async with self._database.read() as connection:
-            state = await store.read_state(connection, place_of(grant).environment_id, [])
-        if state is None:
-            raise store.EnvironmentGoneError
+        state = await self._revising.state(grant)
         if started_from not in {None, state.revision_id}:
             raise errors.moved(state.revision_id, state.number)
         return state
 
-    async def _revision(self, place: Place, state: State, move: Move) -> NewRevision | None:
+    async def _revision(self, grant: EnvironmentGrant, place: Place, state: State, move: Move) -> NewRevision | None:
         """Everything up to the transaction. None when nothing changes."""
         effect = _effect(state, move)
         if effect.is_nothing:
             return None
-        await self._check_size(place, state, effect, move)
-        keys = list(move.values)
-        ids = dict(zip(keys, new_ids(len(keys)), strict=True))
-        into = Entries(keys, [ids[key].bytes for key in keys])
+        await self._check_size(grant, place, state, effect, move)
+        secrets = {key: _identity(state, key, one) for key, one in move.values.items()}
+        ids = {key: new_id_of(secret) for key, secret in secrets.items()}
+        into = Entries(list(ids), [one.bytes for one in ids.values()])
         change = Change(whole(state), state.number + 1, move.leaving)
         outcome = await self._crypto.reseal(_stored(place, move), place, into, change)
-        return _new_revision(state, effect, move, ids, outcome)
+        values = [
+            NewValue(
+                ids[key],
+                secrets[key],
+                key,
+                sealed or Sealed(),
+                is_new=one.identity is None and key not in state.live,
+                origin=UUID(bytes=one.value_id),
+            )
+            for (key, one), sealed in zip(move.values.items(), outcome.sealed, strict=True)
+        ]
+        return replace(revision(state, effect, values, outcome), message=move.message)
 
-    async def _check_size(self, place: Place, state: State, effect: Effect, move: Move) -> None:
+    async def _check_size(
+        self, grant: EnvironmentGrant, place: Place, state: State, effect: Effect, move: Move
+    ) -> None:
         """Exact, and cheap: only when padded sizes could be over the limit are the true ones looked at, in crypto."""
         coming = {key: rules.padded_bytes(len(one.sealed)) for key, one in move.values.items()}
         if move.fits or not rules.may_be_over(state, effect, coming):
             return
-        kept = rules.kept(state, effect)
-        async with self._database.read() as connection:
-            fresh = await store.read_state(connection, place.environment_id, kept)
-        if fresh is None or fresh.revision_id != state.revision_id:
-            raise store.HeadMovedError
-        entries = Entries(kept, [fresh.live[key].value_id for key in kept])
-        sealed = [fresh.live[key].sealed or Sealed() for key in kept]
-        size = await self._crypto.measure(place, entries, sealed, whole(state))
+        size = await self._revising.measure_kept(grant, state, effect)
         source = _stored(place, move)
-        if source.manifest is None:
-            size += sum(coming.values())
-        else:
-            size += await self._crypto.measure(source.place, source.entries, source.sealed, source.manifest)
+        size += await self._crypto.measure(source.place, source.entries, source.sealed, source.manifest)
         if size > PLAINTEXT_BYTES_PER_ENVIRONMENT:
             raise errors.over_limit()
 
     async def _commit(
-        self, grant: EnvironmentGrant, revision: NewRevision | None, state: State, move: Move, told: Told
+        self, grant: EnvironmentGrant, made: NewRevision | None, state: State, move: Move, told: Told
     ) -> Moved:
-        head = Head(revision.number, revision.id) if revision else Head(state.number, state.revision_id)
-        effect = revision.effect if revision else Effect(unchanged=move.unchanged)
+        head = Head(made.number, made.id) if made else Head(state.number, state.revision_id)
+        effect = made.effect if made else Effect(unchanged=move.unchanged)
         async with self._database.transaction() as connection:
-            if revision is not None:
-                await store.commit(connection, grant, revision)
+            if made is not None:
+                await store.commit(connection, grant, made)
             await record(connection, told(head, effect))
         return Moved(head, effect)
 
 
-def place_of(grant: EnvironmentGrant) -> Place:
-    """The environment, as crypto names it. Raises NotFound when there is none."""
-    if grant.environment is None:
-        raise NotFound("Environment not found")
-    return Place(grant.vault.id, grant.vault.github_repo_id, grant.environment.id)
+async def _gone() -> Exception:
+    return NotFound("Environment not found")
 
 
-def whole(state: State) -> Manifest:
-    """The manifest of a state with all its entries."""
-    entries = Entries(list(state.live), [value.value_id for value in state.live.values()])
-    return Manifest(state.number, state.manifest, entries)
+def _identity(state: State, key: str, coming: Incoming) -> UUID:
+    """A key that is live keeps its identity; another one comes back as what it was, or is a new one."""
+    return state.live[key].secret_id if key in state.live else coming.identity or new_id()
 
 
 def _effect(state: State, move: Move) -> Effect:
@@ -181,20 +173,3 @@ def _stored(place: Place, move: Move) -> Stored:
     values = list(move.values.values())
     entries = Entries([one.key for one in values], [one.value_id for one in values])
     return Stored(move.source or place, entries, [one.sealed for one in values], move.manifest)
-
-
-def _new_revision(state: State, effect: Effect, move: Move, ids: Mapping[str, UUID], outcome: Outcome) -> NewRevision:
-    return NewRevision(
-        id=new_id(),
-        base=state,
-        effect=effect,
-        sealed={key: one for key, one in zip(move.values, outcome.sealed, strict=True) if one is not None},
-        value_ids=ids,
-        manifest=outcome.manifest or b"",
-        key_version=outcome.key_version,
-        message=move.message,
-        origins={key: UUID(bytes=one.value_id) for key, one in move.values.items()},
-        identities={
-            key: one.identity for key, one in move.values.items() if one.identity is not None and key not in state.live
-        },
-    )

@@ -233,12 +233,18 @@ def effect(state: State, sealed: Mapping[str, Sealed], leaving: Sequence[str], s
     """What becomes of the state, once it is known which of the `sent` values are new. Raises InvalidPushError."""
     created = [key for key in sealed if key not in state.live]
     updated = [key for key in sealed if key in state.live]
-    count = len(state.live) + len(created) - len(leaving)
+    change = Effect(created, updated, leaving, sent - len(sealed))
+    refuse_crowd(state, change)
+    return change
+
+
+def refuse_crowd(state: State, change: Effect) -> None:
+    """Raises InvalidPushError when the environment would hold too many keys."""
+    count = len(state.live) + len(change.created) - len(change.deleted)
     if count > KEYS_PER_ENVIRONMENT:
         raise InvalidPushError(
             [Fault("secrets", f"The environment would hold {count} keys; at most {KEYS_PER_ENVIRONMENT} are possible.")]
         )
-    return Effect(created, updated, leaving, sent - len(sealed))
 
 
 def kept(state: State, change: Effect) -> list[str]:
@@ -254,7 +260,7 @@ def may_be_over(state: State, change: Effect, sizes: Mapping[str, int]) -> bool:
 
 
 def padded_bytes(sealed_bytes: int) -> int:
-    """What the plaintext of a sealed value is at most."""
+    """The most that a sealed value of this length can hold."""
     return sealed_bytes - _SEALED_OVERHEAD
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -21,13 +21,13 @@ from keyway_backend.access.grants import Environment, EnvironmentGrant
 from keyway_backend.audit import Action, Event, GroupWriter, Subject, record, record_once
 from keyway_backend.db.engine import Database
 from keyway_backend.features.secrets import errors, legacy, rules, store
+from keyway_backend.features.secrets.revising import Revising, persist, revision
 from keyway_backend.features.secrets.rules import Effect, Mode, Push, State, Stats
-from keyway_backend.features.secrets.store import Head, NewRevision
+from keyway_backend.features.secrets.store import Head, NewRevision, NewValue
 from keyway_backend.platform.clock import now
-from keyway_backend.platform.ids import new_id, new_ids
-from keyway_backend.vault_crypto import Change, Entries, Item, Manifest, Outcome, Place, VaultCrypto, alarm
+from keyway_backend.platform.ids import new_id, new_id_of
+from keyway_backend.vault_crypto import Entries, Item, Manifest, Place, VaultCrypto
 
-ATTEMPTS: Final = 4
 UNCHANGED_PULL_SECONDS: Final = 900
 
 _BASE_AGE: Final = timedelta(minutes=LEGACY_BASE_MINUTES)
@@ -90,7 +90,7 @@ class _Attempt:
 
     state: State
     items: Sequence[Item]
-    ids: Mapping[str, UUID]
+    secrets: Mapping[str, UUID]
     leaving: Sequence[str]
 
 
@@ -124,6 +124,7 @@ class SecretsService:
     def __init__(self, database: Database, crypto: VaultCrypto, events: GroupWriter, fingerprint_key: bytes) -> None:
         self._database = database
         self._crypto = crypto
+        self._revising = Revising(database, crypto)
         self._events = events
         self._fingerprint_key = fingerprint_key
 
@@ -204,92 +205,57 @@ class SecretsService:
         if grant.environment is None:
             raise await self._missing(grant)
         once = self._once(grant.environment, conditions)
-        for _ in range(ATTEMPTS):
+
+        async def attempt() -> Pushed:
             if (before := await self._remembered(grant, once)) is not None:
                 return before
-            try:
-                decision = await self._decide(grant, push, conditions.revision)
-                return await self._commit(grant, push, decision, once)
-            except (store.HeadMovedError, store.KeyTakenError):
-                continue
-            except store.EnvironmentGoneError:
-                raise await self._missing(grant) from None
-            except store.StoredValuesError:
-                raise alarm("live_rows_changed", grant.environment.id) from None
-        raise errors.busy()
+            return await self._commit(grant, await self._decide(grant, push, conditions.revision), push, once)
+
+        return await persist(attempt, grant, gone=lambda: self._missing(grant))
 
     async def _decide(self, grant: EnvironmentGrant, push: Push, started_from: UUID | None) -> _Decision:
         """Everything up to the transaction: read, seal and compare, judge the limits."""
-        attempt = await self._prepare(grant, push, started_from)
-        place = _place(grant, _existing(grant))
-        outcome = await self._seal(place, attempt, push)
-        pairs = zip(attempt.items, outcome.sealed, strict=True)
+        made = await self._prepare(grant, push, started_from)
+        state = made.state
+        # Crypto verifies what the environment holds before it signs anything new.
+        outcome = await self._revising.seal(grant, state, made.items, made.leaving, echo=push.mode is Mode.LEGACY)
+        pairs = zip(made.items, outcome.sealed, strict=True)
         sealed = {item.key: one for item, one in pairs if one is not None}
         try:
-            effect = rules.effect(attempt.state, sealed, attempt.leaving, len(push.values))
+            effect = rules.effect(state, sealed, made.leaving, len(push.values))
         except rules.InvalidPushError as error:
             raise errors.invalid(error.faults) from None
-        await self._check_size(place, attempt.state, effect, push)
-        revision = None if effect.is_nothing else _revision(attempt, effect, sealed, outcome, push)
-        return _Decision(attempt.state, effect, revision)
+        await self._revising.refuse_over(grant, state, effect, push.sizes)
+        if effect.is_nothing:
+            return _Decision(state, effect, None)
+        values = [
+            NewValue(UUID(bytes=item.value_id), made.secrets[item.key], item.key, one, item.key not in state.live)
+            for item, one in zip(made.items, outcome.sealed, strict=True)
+            if one is not None
+        ]
+        return _Decision(state, effect, replace(revision(state, effect, values, outcome), message=push.message))
 
     async def _prepare(self, grant: EnvironmentGrant, push: Push, started_from: UUID | None) -> _Attempt:
         """Reads the head and decides what crypto must compare."""
-        environment = _existing(grant)
-        async with self._database.read() as connection:
-            state = await store.read_state(connection, environment.id, list(push.values))
-            if state is None:
-                raise store.EnvironmentGoneError
-            bases = legacy.Bases()
-            if push.mode is Mode.LEGACY:
+        state = await self._revising.state(grant, list(push.values))
+        bases = legacy.Bases()
+        if push.mode is Mode.LEGACY:
+            async with self._database.read() as connection:
                 bases = await store.read_bases(connection, grant, state.number, now() - _BASE_AGE)
         if started_from not in {None, state.revision_id}:
             raise errors.moved(state.revision_id, state.number)
         if push.mode is Mode.LEGACY and legacy.is_nothing(push, bases):
             raise errors.nothing_to_push()
         leaving = _leaving(grant, push, state, bases)
-        by_key = dict(zip(push.values, new_ids(len(push.values)), strict=True))
+        # A key that was there keeps its identity; one that is created, also after a deletion, is a new one.
+        secrets = {key: state.live[key].secret_id if key in state.live else new_id() for key in push.values}
         items = [
-            Item(key, by_key[key].bytes, text, _candidates(grant, key, state, bases))
+            Item(key, new_id_of(secrets[key]).bytes, text, _candidates(grant, key, state, bases))
             for key, text in push.values.items()
         ]
-        return _Attempt(state, items, by_key, leaving)
+        return _Attempt(state, items, secrets, leaving)
 
-    async def _seal(self, place: Place, attempt: _Attempt, push: Push) -> Outcome:
-        """Asks crypto, which also verifies what the environment holds before it signs anything new."""
-        state = attempt.state
-        entries = Entries(list(state.live), [value.value_id for value in state.live.values()])
-        base = Manifest(state.number, state.manifest, entries)
-        change = Change(base, state.number + 1, attempt.leaving)
-        return await self._crypto.seal(place, attempt.items, change, echo=push.mode is Mode.LEGACY)
-
-    async def _check_size(self, place: Place, state: State, effect: Effect, push: Push) -> None:
-        """Exact, and cheap: only when padded sizes could be over the limit are the true ones looked at."""
-        if effect.is_nothing or not rules.may_be_over(state, effect, push.sizes):
-            return
-        kept = rules.kept(state, effect)
-        values = [state.live[key] for key in kept]
-        sealed = await self._sealed_of(place, kept, state)
-        everything = Entries(list(state.live), [value.value_id for value in state.live.values()])
-        kept_bytes = await self._crypto.measure(
-            place,
-            Entries(kept, [value.value_id for value in values]),
-            sealed,
-            Manifest(state.number, state.manifest, everything),
-        )
-        try:
-            rules.refuse_over(kept_bytes, effect, push.sizes)
-        except rules.OverLimitError:
-            raise errors.over_limit() from None
-
-    async def _sealed_of(self, place: Place, keys: Sequence[str], state: State) -> list[Sealed]:
-        async with self._database.read() as connection:
-            fresh = await store.read_state(connection, place.environment_id, keys)
-        if fresh is None or fresh.revision_id != state.revision_id:
-            raise store.HeadMovedError
-        return [fresh.live[key].sealed or Sealed() for key in keys]
-
-    async def _commit(self, grant: EnvironmentGrant, push: Push, decision: _Decision, once: _Once | None) -> Pushed:
+    async def _commit(self, grant: EnvironmentGrant, decision: _Decision, push: Push, once: _Once | None) -> Pushed:
         pushed = _without_comparison(push)
         if grant.also_reads:
             pushed = Pushed(decision.effect.stats(), decision.head)
@@ -375,18 +341,3 @@ def _pushed_event(grant: EnvironmentGrant, decision: _Decision) -> Event:
     details, keys = asdict(decision.effect.stats()), decision.effect.keys
     subject = _subject(grant, decision.head.number)
     return Event(Action.SECRETS_PUSHED, grant.actor, grant.origin, subject, keys, details)
-
-
-def _revision(
-    attempt: _Attempt, effect: Effect, sealed: Mapping[str, Sealed], outcome: Outcome, push: Push
-) -> NewRevision:
-    return NewRevision(
-        id=new_id(),
-        base=attempt.state,
-        effect=effect,
-        sealed=sealed,
-        value_ids=attempt.ids,
-        manifest=outcome.manifest or b"",
-        key_version=outcome.key_version,
-        message=push.message,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, LiteralString
 from uuid import UUID
@@ -18,7 +18,7 @@ from keyway_backend.db.engine import Connection, one, rows, run
 from keyway_backend.features.secrets.legacy import Base, Bases, PastValue
 from keyway_backend.features.secrets.rules import Effect, LiveValue, State
 from keyway_backend.platform.clock import now
-from keyway_backend.platform.ids import new_ids
+from keyway_backend.platform.ids import is_id_of
 
 BASES_MAX: Final = 50
 IDEMPOTENCY: Final = timedelta(hours=IDEMPOTENCY_HOURS)
@@ -59,7 +59,7 @@ _STATE: Final[LiteralString] = """
         LATERAL (
             SELECT array_agg(v.key) AS keys, array_agg(uuid_send(v.id)) AS ids, array_agg(v.secret_id) AS secrets,
                 array_agg(v.from_revision) AS since, array_agg(coalesce(octet_length(v.sealed), 0)) AS bytes,
-                array_agg(CASE WHEN v.key = ANY(%(keys)s) THEN v.sealed END) AS sealed
+                array_agg(CASE WHEN v.key = ANY(%(keys)s) OR v.secret_id = %(secret)s THEN v.sealed END) AS sealed
             FROM secret_values AS v WHERE v.environment_id = e.id AND v.to_revision IS NULL) AS v
     WHERE e.id = %(environment)b AND e.deleted_at IS NULL
 """
@@ -90,12 +90,19 @@ _IDENTITIES: Final[LiteralString] = """
     INSERT INTO secrets (id, vault_id, label)
     SELECT n.id, %(vault)s, n.label FROM unnest(%(ids)b::uuid[], %(labels)b::text[]) AS n (id, label)
 """
+_RELABEL: Final[LiteralString] = """
+    UPDATE secrets AS s SET label = n.label FROM unnest(%(ids)b::uuid[], %(labels)b::text[]) AS n (id, label)
+    WHERE s.id = n.id AND s.label <> n.label
+"""
+_KEPT: Final[LiteralString] = """
+    SELECT count(*) AS count FROM secret_values WHERE id = ANY(%(ids)b) AND sealed IS NOT NULL
+"""
 _VALUES: Final[LiteralString] = """
     INSERT INTO secret_values (
         id, secret_id, environment_id, key, from_revision, sealed, key_version, author_user_id, origin_value_id,
         created_at)
-    SELECT n.id, n.secret_id, %(environment)s, n.key, %(number)s, n.sealed, %(key_version)s, %(author)s, n.origin,
-        %(at)s
+    SELECT n.id, n.secret_id, %(environment)s, n.key, %(number)s, n.sealed, %(key_version)s, %(author)s,
+        (SELECT coalesce(o.origin_value_id, o.id) FROM secret_values AS o WHERE o.id = n.origin), %(at)s
     FROM unnest(%(ids)b::uuid[], %(secrets)b::uuid[], %(keys)b::text[], %(sealed)b::bytea[], %(origins)b::uuid[])
         AS n (id, secret_id, key, sealed, origin)
 """
@@ -173,23 +180,33 @@ class OneValue:
 
 
 @dataclass(frozen=True, slots=True)
-class NewRevision:
-    """A change as it is written. `sealed` has the created and updated keys, `value_ids` what they were sealed for.
+class NewValue:
+    """A row to write: an id of `new_id_of(secret_id)`, and what was sealed for it under this key.
 
-    `origins` names the values that some of them were made from, inside crypto. `identities` are of created keys that
-    come back as what they were (a rename, a restore); every other created key is a new identity.
+    `is_new` is a secret that was not there before. `origin` is the row whose value this is, re-sealed: who saw that one
+    has seen this one.
     """
+
+    id: UUID
+    secret_id: UUID
+    key: str
+    sealed: Sealed
+    is_new: bool = False
+    origin: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRevision:
+    """A change as it is written: value rows that end, and those that begin."""
 
     id: UUID
     base: State
     effect: Effect
-    sealed: Mapping[str, Sealed]
-    value_ids: Mapping[str, UUID]
+    closed: Sequence[UUID]
+    values: Sequence[NewValue]
     manifest: bytes
     key_version: int
-    message: str | None
-    origins: Mapping[str, UUID] = field(default_factory=dict)
-    identities: Mapping[str, UUID] = field(default_factory=dict)
+    message: str | None = None
 
     @property
     def number(self) -> int:
@@ -224,9 +241,11 @@ async def read_one(connection: Connection, environment_id: UUID, key: str) -> On
     return OneValue(Head(number, revision_id), manifest, keys or [], ids or [], sealed)
 
 
-async def read_state(connection: Connection, environment_id: UUID, keys: Sequence[str]) -> State | None:
-    """The head with its values, sealed only for `keys`; None when the environment is gone."""
-    row = await _tuple(connection, _STATE, {"environment": environment_id, "keys": list(keys)})
+async def read_state(
+    connection: Connection, environment_id: UUID, keys: Sequence[str] = (), secret_id: UUID | None = None
+) -> State | None:
+    """The head with its values, sealed only for `keys` and that secret; None when the environment is gone."""
+    row = await _tuple(connection, _STATE, {"environment": environment_id, "keys": list(keys), "secret": secret_id})
     if row is None:
         return None
     number, revision_id, manifest, *columns = row
@@ -239,7 +258,7 @@ async def read_state(connection: Connection, environment_id: UUID, keys: Sequenc
 
 async def read_bases(connection: Connection, grant: EnvironmentGrant, head: int, since: datetime) -> Bases:
     """What the grant's credential pulled from its environment since then, and the revisions that it made."""
-    place = {"environment": _environment(grant), "credential": grant.actor.credential_id}
+    place = {"environment": environment_of(grant), "credential": grant.actor.credential_id}
     pulled = await rows(connection, _PULLED, **place, since=since, head=head, most=BASES_MAX)
     if not pulled:
         return Bases()
@@ -267,51 +286,74 @@ def _as_of(values: Sequence[tuple[str, PastValue]], revision: int, keys: Sequenc
     }
 
 
-async def commit(connection: Connection, grant: EnvironmentGrant, change: NewRevision) -> None:
-    """Writes a revision in the caller's transaction: the lock first, and what it guards in later statements.
+async def commit(connection: Connection, grant: EnvironmentGrant, change: NewRevision) -> datetime:
+    """Writes a revision in the caller's transaction: the lock first, and what it guards in later statements. Its time.
 
     Raises HeadMovedError, EnvironmentGoneError, StoredValuesError; then the transaction must not be committed.
     """
-    environment = _environment(grant)
-    locked = await one(connection, _LOCK, environment=environment)
-    if locked is None:
-        raise EnvironmentGoneError
-    if locked["head_revision_id"] != change.base.revision_id:
-        raise HeadMovedError
-    effect, at = change.effect, now()
-    gone = [UUID(bytes=change.base.live[key].value_id) for key in (*effect.updated, *effect.deleted)]
-    if gone and await run(connection, _CLOSE, ids=gone, number=change.number) != len(gone):
+    environment = environment_of(grant)
+    await lock(connection, environment, change.base.revision_id)
+    at = now()
+    await _refuse_purged(connection, change)
+    if change.closed and await run(connection, _CLOSE, ids=list(change.closed), number=change.number) != len(
+        change.closed
+    ):
         raise StoredValuesError
-    if change.sealed:
+    if change.values:
         await _insert_values(connection, grant, change, at)
     await _insert_revision(connection, grant, change, at)
     advance = {"environment": environment, "number": change.number, "id": change.id, "manifest": change.manifest}
     await run(connection, _ADVANCE, **advance)
+    return at
+
+
+async def lock(connection: Connection, environment: UUID, revision_id: UUID | None = None) -> None:
+    """Holds an environment to the end of the transaction. Read what it guards in later statements.
+
+    Raises EnvironmentGoneError, and HeadMovedError when it is not at the given revision.
+    """
+    locked = await one(connection, _LOCK, environment=environment)
+    if locked is None:
+        raise EnvironmentGoneError
+    if revision_id not in {None, locked["head_revision_id"]}:
+        raise HeadMovedError
+
+
+async def _refuse_purged(connection: Connection, change: NewRevision) -> None:
+    """Values that were purged after they had been read for this change do not come back by it."""
+    origins = {value.origin for value in change.values if value.origin is not None}
+    if not origins:
+        return
+    kept = await one(connection, _KEPT, ids=list(origins))
+    if kept is None or kept["count"] != len(origins):
+        raise HeadMovedError
 
 
 async def _insert_values(connection: Connection, grant: EnvironmentGrant, change: NewRevision, at: datetime) -> None:
-    """A key that was there keeps its identity; one that is created, also after a deletion, is a new one, unless the
-    change says which one comes back."""
-    fresh = [key for key in change.effect.created if key not in change.identities]
-    identities = dict(zip(fresh, new_ids(len(fresh)), strict=True))
-    if fresh:
-        await run(connection, _IDENTITIES, vault=grant.vault.id, ids=list(identities.values()), labels=fresh)
-    identities |= change.identities
-    keys = list(change.sealed)
-    live = change.base.live
+    values = change.values
+    if not all(is_id_of(value.secret_id, value.id) for value in values):
+        raise ValueError("ids of value rows come from new_id_of(secret_id)")
+    new = [value for value in values if value.is_new]
+    if new:
+        ids, labels = [value.secret_id for value in new], [value.key for value in new]
+        await run(connection, _IDENTITIES, vault=grant.vault.id, ids=ids, labels=labels)
+    back = [value for value in values if not value.is_new and value.key in change.effect.created]
+    if back:
+        ids, labels = [value.secret_id for value in back], [value.key for value in back]
+        await run(connection, _RELABEL, ids=ids, labels=labels)
     await run(
         connection,
         _VALUES,
-        environment=_environment(grant),
+        environment=environment_of(grant),
         number=change.number,
         key_version=change.key_version,
         author=grant.actor.user_id,
         at=at,
-        ids=[change.value_ids[key] for key in keys],
-        secrets=[identities[key] if key in identities else live[key].secret_id for key in keys],
-        keys=keys,
-        sealed=[bytes(change.sealed[key]) for key in keys],
-        origins=[change.origins.get(key) for key in keys],
+        ids=[value.id for value in values],
+        secrets=[value.secret_id for value in values],
+        keys=[value.key for value in values],
+        sealed=[bytes(value.sealed) for value in values],
+        origins=[value.origin for value in values],
     )
 
 
@@ -321,7 +363,7 @@ async def _insert_revision(connection: Connection, grant: EnvironmentGrant, chan
         connection,
         _REVISION,
         id=change.id,
-        environment=_environment(grant),
+        environment=environment_of(grant),
         number=change.number,
         user=actor.user_id,
         github_user=actor.github_user_id,
@@ -372,7 +414,8 @@ async def environment_names(connection: Connection, grant: EnvironmentGrant) -> 
     return [row["name"] for row in found]
 
 
-def _environment(grant: EnvironmentGrant) -> UUID:
+def environment_of(grant: EnvironmentGrant) -> UUID:
+    """The granted environment. Raises EnvironmentGoneError when there is none of the name that was asked for."""
     if grant.environment is None:
         raise EnvironmentGoneError
     return grant.environment.id
