@@ -95,7 +95,7 @@ class TestRecord:
         desk.get("view", key="A")
         assert [row["keys"] for row in desk.audit("secrets_pulled")] == [["B", "C"]]
         (viewed,) = desk.audit("secret_value_accessed")
-        assert (viewed["keys"], viewed["details"]) == (["A"], {"key": "A", "secretName": "A"})
+        assert (viewed["keys"], viewed["details"]) == (["A"], {"key": "A", "role": "admin", "secretName": "A"})
 
     def test_a_hundred_at_once_are_a_hundred_rows(self, desk: Desk) -> None:
         """Committing in groups loses none and doubles none: every answer's request has exactly one row."""
