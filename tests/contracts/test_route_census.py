@@ -27,6 +27,12 @@ ROUTES: Final = {
     ("GET", "/v1/vaults"),
     ("POST", "/v1/vaults"),
     ("GET", "/v1/vaults/{owner}/{repo}"),
+    ("DELETE", "/v1/vaults/{owner}/{repo}"),
+    ("GET", "/v1/vaults/{owner}/{repo}/environments"),
+    ("POST", "/v1/vaults/{owner}/{repo}/environments"),
+    ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}"),
+    ("DELETE", "/v1/vaults/{owner}/{repo}/environments/{name}"),
+    ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}/type"),
     ("POST", "/v1/github/check-installation"),
     ("GET", "/v1/github/repo-ids"),
 }

@@ -41,5 +41,11 @@ environments = Table(
     Column("manifest", LargeBinary, nullable=False),
     moment("created_at"),
     moment("deleted_at", nullable=True),
+    moment("purged_at", nullable=True),
+    Index(
+        "environments_unpurged_idx",
+        "deleted_at",
+        postgresql_where=text("deleted_at IS NOT NULL AND purged_at IS NULL"),
+    ),
     Index("environments_name_key", "vault_id", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
 )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel
+from keyway_core.names import ENVIRONMENT
+from pydantic import BaseModel, Field
+
+EnvironmentKind = Literal["development", "standard", "protected"]
+_ENVIRONMENT: Final = f"^{ENVIRONMENT.pattern}$"
 
 
 class Meta(BaseModel):
@@ -46,7 +50,7 @@ class EnvironmentDetail(BaseModel):
     """An environment of a vault."""
 
     name: str
-    type: Literal["development", "standard", "protected"]
+    type: EnvironmentKind
     displayOrder: int  # noqa: N815
 
 
@@ -74,6 +78,92 @@ class VaultDetail(VaultItem):
 
     repoFullName: str  # noqa: N815
     createdAt: str  # noqa: N815
+
+
+class NewEnvironmentBody(BaseModel):
+    """The name of a new environment."""
+
+    name: str = Field(pattern=_ENVIRONMENT)
+
+
+class RenamedEnvironmentBody(BaseModel):
+    """Another name."""
+
+    newName: str = Field(pattern=_ENVIRONMENT)  # noqa: N815
+
+
+class RetypedEnvironmentBody(BaseModel):
+    """Another type."""
+
+    type: EnvironmentKind
+
+
+class Environments(BaseModel):
+    """All environments of a vault, in display order."""
+
+    environments: list[EnvironmentDetail]
+
+
+class NewEnvironment(Environments):
+    """The environment that was made, and all of them."""
+
+    environment: EnvironmentDetail
+
+
+class RenamedEnvironment(Environments):
+    """What was renamed, and all environments."""
+
+    oldName: str  # noqa: N815
+    newName: str  # noqa: N815
+
+
+class DeletedEnvironment(Environments):
+    """What was deleted, and the environments that are left."""
+
+    deleted: str
+
+
+class RetypedEnvironment(BaseModel):
+    """What an environment was and is."""
+
+    environment: str
+    oldType: EnvironmentKind  # noqa: N815
+    newType: EnvironmentKind  # noqa: N815
+
+
+class EnvironmentsAnswer(BaseModel):
+    """Envelope."""
+
+    data: Environments
+    meta: Meta
+
+
+class NewEnvironmentAnswer(BaseModel):
+    """Envelope."""
+
+    data: NewEnvironment
+    meta: Meta
+
+
+class RenamedEnvironmentAnswer(BaseModel):
+    """Envelope."""
+
+    data: RenamedEnvironment
+    meta: Meta
+
+
+class DeletedEnvironmentAnswer(BaseModel):
+    """Envelope."""
+
+    data: DeletedEnvironment
+    meta: Meta
+
+
+class RetypedEnvironmentAnswer(BaseModel):
+    """Envelope."""
+
+    data: RetypedEnvironment
+    meta: Meta
 
 
 class NewVaultAnswer(BaseModel):

@@ -2,37 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from keyway_core.names import NEW_VAULT_ENVIRONMENTS
-from keyway_core.roles import type_from_name
+from keyway_core.limits import TRASH_DAYS
+from keyway_core.names import NEW_VAULT_ENVIRONMENTS, is_environment
+from keyway_core.roles import EnvironmentType, type_from_name
 
 from keyway_backend import audit
 from keyway_backend.access.decide import Access
-from keyway_backend.access.grants import PersonGrant, RepositoryGrant, VaultGrant
+from keyway_backend.access.grants import Environment, PersonGrant, RepositoryGrant, VaultGrant
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.records import type_mac
 from keyway_backend.audit import Action, Event, Subject
 from keyway_backend.db.engine import Database
 from keyway_backend.features.vaults import store
+from keyway_backend.features.vaults.hooks import NoSyncs, Plans, Sync, Syncs, Unlimited
 from keyway_backend.features.vaults.store import NewEnvironment
 from keyway_backend.platform.clock import iso, now
-from keyway_backend.platform.errors import Conflict, NotFound
+from keyway_backend.platform.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 from keyway_backend.platform.ids import new_id
 
 _AVATAR_HOST: Final = "https://github.com"
+TRASH: Final = timedelta(days=TRASH_DAYS)
+_PURGE_ENVIRONMENTS: Final = 100
+_PURGE_VALUES: Final = 1_000
+_BAD_NAME: Final = "2 to 30 characters: a small letter, then small letters, digits, - and _."
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What billing and integrations say of the vaults that are shown."""
+
+    read_only: Mapping[UUID, str]
+    syncs: Mapping[UUID, Sequence[Sync]]
 
 
 class Vaults:
     """The vaults of this instance, as far as a grant reaches."""
 
-    def __init__(self, database: Database, access: Access, macs: Macs, *, github_url: str = _AVATAR_HOST) -> None:
+    def __init__(
+        self,
+        database: Database,
+        access: Access,
+        macs: Macs,
+        *,
+        github_url: str = _AVATAR_HOST,
+        plans: Plans | None = None,
+        syncs: Syncs | None = None,
+    ) -> None:
         self._database = database
         self._access = access
         self._macs = macs
         self._github_url = github_url
+        self._plans = plans or Unlimited()
+        self._syncs = syncs or NoSyncs()
 
     async def create(self, grant: RepositoryGrant) -> dict[str, Any]:
         """A vault with its three environments, or nothing. Raises Conflict when the repository has one already."""
@@ -61,7 +88,9 @@ class Vaults:
             facts = await store.facts(connection, grants)
         present = [(facts[one.vault.id], one) for one in grants if one.vault.id in facts]
         present.sort(key=lambda pair: pair[0]["updated_at"], reverse=True)
-        return [self._item(one, about) for about, one in present[offset : offset + limit]], len(present)
+        shown = present[offset : offset + limit]
+        outside = await self._outside([one for _, one in shown])
+        return [self._item(one, about, outside) for about, one in shown], len(present)
 
     async def show(self, grant: VaultGrant) -> dict[str, Any]:
         """One vault. Its creator sees it also while the App is not installed, marked so."""
@@ -70,28 +99,179 @@ class Vaults:
         if facts is None:
             raise NotFound("Vault not found")
         more = {"repoFullName": grant.vault.full_name, "createdAt": iso(facts["created_at"])}
-        return self._item(grant, facts) | more
+        return self._item(grant, facts, await self._outside([grant])) | more
 
-    def _item(self, grant: VaultGrant, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """What a list shows of a vault; fields as the public clients read them, billing off."""
-        environments = [environment for environment, _ in grant.environments.values()]
-        details = [
-            {"name": environment.name, "type": environment.type.value, "displayOrder": place}
-            for place, environment in enumerate(environments)
-        ]
+    async def delete(self, grant: VaultGrant) -> None:
+        """The vault and all in it, softly: what left it stays on record. Raises NotFound when it is gone already."""
+        subject = Subject(vault_id=grant.vault.id, repository=grant.vault.full_name)
+        details = {"repoFullName": grant.vault.full_name}
+        async with self._database.transaction() as connection:
+            if not await store.delete_vault(connection, grant, now()):
+                raise NotFound("Vault not found")
+            event = Event(Action.VAULT_DELETED, grant.actor, grant.origin, subject, details=details)
+            await audit.record(connection, event)
+
+    async def _outside(self, grants: Sequence[VaultGrant]) -> _Outside:
+        return _Outside(await self._plans.read_only(grants), await self._syncs.of(grants))
+
+    def environments(self, grant: VaultGrant) -> list[dict[str, Any]]:
+        """What is told of the environments that the grant shows, in display order."""
+        return _details([environment for environment, _ in grant.environments.values()])
+
+    async def create_environment(self, grant: VaultGrant, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """One more environment, of the type that its name implies. Raises ValidationFailed, Forbidden, Conflict."""
+        name = _wanted_name(sent, "name")
+        await self._plans.admit_environment(grant)
+        made = self._new_environment(grant.vault.id, name)
+        kind = EnvironmentType(made.type)
+        subject = _subject(grant, Environment(made.id, name, kind))
+        async with self._database.transaction() as connection:
+            try:
+                await store.insert_environment(connection, grant, made, now())
+            except store.NameTakenError:
+                raise _taken(name) from None
+            details = {"environment": name, "type": kind.value}
+            event = Event(Action.ENVIRONMENT_CREATED, grant.actor, grant.origin, subject, details=details)
+            await audit.record(connection, event)
+        every = _details([*_environments(grant), Environment(made.id, name, kind)])
+        return {"environment": every[-1], "environments": every}
+
+    async def rename_environment(self, grant: VaultGrant, name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Another name; everything else follows the id. Raises NotFound, ValidationFailed, Conflict."""
+        environment = _environment(grant, name)
+        wanted = _wanted_name(sent, "newName")
+        renamed = replace(environment, name=wanted)
+        async with self._database.transaction() as connection:
+            try:
+                there = await store.rename_environment(connection, grant, environment.id, wanted, now())
+            except store.NameTakenError:
+                raise _taken(wanted) from None
+            if not there:
+                raise _no_environment()
+            details = {"oldName": name, "newName": wanted, "environment": wanted}
+            event = Event(
+                Action.ENVIRONMENT_RENAMED, grant.actor, grant.origin, _subject(grant, renamed), details=details
+            )
+            await audit.record(connection, event)
+        every = [renamed if one.id == environment.id else one for one in _environments(grant)]
+        return {"oldName": name, "newName": wanted, "environments": _details(every)}
+
+    async def retype_environment(self, grant: VaultGrant, name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
+        """How much an environment is guarded. Raises NotFound, ValidationFailed."""
+        environment = _environment(grant, name)
+        kind = _wanted_type(sent)
+        mac = type_mac(self._macs, grant.vault.id, environment.id, kind)
+        details = {"environment": name, "oldType": environment.type.value, "newType": kind.value}
+        async with self._database.transaction() as connection:
+            if not await store.retype_environment(connection, grant, environment.id, kind.value, mac, now()):
+                raise _no_environment()
+            event = Event(
+                Action.ENVIRONMENT_TYPE_CHANGED,
+                grant.actor,
+                grant.origin,
+                _subject(grant, environment),
+                details=details,
+            )
+            await audit.record(connection, event)
+        return details
+
+    async def delete_environment(self, grant: VaultGrant, name: str) -> dict[str, Any]:
+        """An environment and its values, softly; purged in 30 days. Raises NotFound, and Forbidden for the last."""
+        environment = _environment(grant, name)
+        async with self._database.transaction() as connection:
+            if await store.live_environments(connection, grant) < 2:
+                raise Forbidden("Cannot delete the last environment")
+            if not await store.delete_environment(connection, grant, environment.id, now()):
+                raise _no_environment()
+            event = Event(
+                Action.ENVIRONMENT_DELETED,
+                grant.actor,
+                grant.origin,
+                _subject(grant, environment),
+                details={"environment": name},
+            )
+            await audit.record(connection, event)
+        every = [one for one in _environments(grant) if one.id != environment.id]
+        return {"deleted": name, "environments": _details(every)}
+
+    async def purge_deleted(self) -> int:
+        """A job: forgets the ciphertext of environments that were deleted more than 30 days ago. How many values.
+
+        Goes in small steps, each of which is done for good, so that it may be stopped and called again at any time.
+        """
+        purged = 0
+        async with self._database.read() as connection:
+            due = await store.due_for_purge(connection, now() - TRASH, _PURGE_ENVIRONMENTS)
+        for environment_id in due:
+            step = _PURGE_VALUES
+            while step == _PURGE_VALUES:
+                async with self._database.read() as connection:
+                    step = await store.purge_values(connection, environment_id, now(), _PURGE_VALUES)
+                purged += step
+            async with self._database.read() as connection:
+                await store.mark_purged(connection, environment_id, now())
+        return purged
+
+    def _item(self, grant: VaultGrant, facts: Mapping[str, Any], outside: _Outside) -> dict[str, Any]:
+        """What a list shows of a vault; fields as the public clients read them."""
+        reason = outside.read_only.get(grant.vault.id)
         item = {
             "id": str(grant.vault.id),
             "repoOwner": grant.vault.owner_login,
             "repoName": grant.vault.repo_name,
             "repoAvatar": f"{self._github_url}/{grant.vault.owner_login}.png",
             "secretCount": facts["secrets"],
-            "environments": [environment.name for environment in environments],
-            "environmentDetails": details,
+            "environments": [environment.name for environment in _environments(grant)],
+            "environmentDetails": self.environments(grant),
             "permission": grant.role.value if grant.role is not None else None,
             "isPrivate": grant.vault.private,
-            "isReadOnly": False,
-            "readonlyReason": None,
-            "syncs": [],
+            "isReadOnly": reason is not None,
+            "readonlyReason": reason,
+            "syncs": list(outside.syncs.get(grant.vault.id, ())),
             "updatedAt": iso(facts["updated_at"]),
         }
         return item if grant.role is not None else item | {"warning": "repo_inaccessible"}
+
+
+def _environments(grant: VaultGrant) -> list[Environment]:
+    return [environment for environment, _ in grant.environments.values()]
+
+
+def _details(environments: Sequence[Environment]) -> list[dict[str, Any]]:
+    return [
+        {"name": environment.name, "type": environment.type.value, "displayOrder": place}
+        for place, environment in enumerate(environments)
+    ]
+
+
+def _environment(grant: VaultGrant, name: str) -> Environment:
+    found = next((one for one in _environments(grant) if one.name == name), None)
+    if found is None:
+        raise _no_environment()
+    return found
+
+
+def _subject(grant: VaultGrant, environment: Environment) -> Subject:
+    return Subject(grant.vault.id, grant.vault.full_name, environment.id, environment.name)
+
+
+def _wanted_name(sent: Mapping[str, Any], field: str) -> str:
+    name = sent.get(field)
+    if not isinstance(name, str) or not is_environment(name):
+        raise ValidationFailed("Invalid request data", errors=[FieldError(field, _BAD_NAME)])
+    return name
+
+
+def _wanted_type(sent: Mapping[str, Any]) -> EnvironmentType:
+    if (kind := sent.get("type")) in [one.value for one in EnvironmentType]:
+        return EnvironmentType(kind)
+    sentence = "development, standard or protected."
+    raise ValidationFailed("Invalid request data", errors=[FieldError("type", sentence)])
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"The vault has an environment {name} already.")
+
+
+def _no_environment() -> NotFound:
+    return NotFound("Environment not found")

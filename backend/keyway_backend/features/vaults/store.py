@@ -8,8 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from keyway_backend.access.grants import RepositoryGrant, VaultGrant
-from keyway_backend.db.engine import Connection, rows, run
+from keyway_backend.db.engine import Connection, one, rows, run
+
+
+class NameTakenError(Exception):
+    """The vault has an environment of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +89,134 @@ async def facts(connection: Connection, grants: Sequence[VaultGrant]) -> dict[UU
         ids=[grant.vault.id for grant in grants],
     )
     return {row["id"]: row for row in found}
+
+
+async def delete_vault(connection: Connection, grant: VaultGrant, moment: datetime) -> bool:
+    """Marks the vault with its environments; the rows stay for exposure. False when somebody else was first."""
+    deleted = await run(
+        connection,
+        "UPDATE vaults SET deleted_at = %(now)s, updated_at = %(now)s WHERE id = %(vault)s AND deleted_at IS NULL",
+        vault=grant.vault.id,
+        now=moment,
+    )
+    await run(
+        connection,
+        "UPDATE environments SET deleted_at = %(now)s WHERE vault_id = %(vault)s AND deleted_at IS NULL",
+        vault=grant.vault.id,
+        now=moment,
+    )
+    return deleted == 1
+
+
+async def insert_environment(
+    connection: Connection, grant: VaultGrant, environment: NewEnvironment, moment: datetime
+) -> None:
+    """One more environment, behind the others. Raises NameTakenError."""
+    inserted = await run(
+        connection,
+        """INSERT INTO environments (
+               id, vault_id, name, type, type_mac, display_order, head_revision_id, manifest, created_at)
+           SELECT %(id)s, %(vault)s, %(name)s, %(type)s, %(mac)s, coalesce(max(display_order), -1) + 1, %(revision)s,
+               '', %(now)s
+           FROM environments WHERE vault_id = %(vault)s AND deleted_at IS NULL
+           ON CONFLICT (vault_id, name) WHERE deleted_at IS NULL DO NOTHING""",
+        id=environment.id,
+        vault=grant.vault.id,
+        name=environment.name,
+        type=environment.type,
+        mac=environment.type_mac,
+        revision=environment.revision_id,
+        now=moment,
+    )
+    if not inserted:
+        raise NameTakenError
+    await touch(connection, grant, moment)
+
+
+async def rename_environment(connection: Connection, grant: VaultGrant, id_: UUID, name: str, moment: datetime) -> bool:
+    """A label; everything else follows the id. False when the environment is gone. Raises NameTakenError."""
+    try:
+        renamed = await run(
+            connection,
+            "UPDATE environments SET name = %(name)s WHERE id = %(id)s AND deleted_at IS NULL",
+            id=id_,
+            name=name,
+        )
+    except psycopg.errors.UniqueViolation:
+        raise NameTakenError from None
+    await touch(connection, grant, moment)
+    return renamed == 1
+
+
+async def retype_environment(
+    connection: Connection, grant: VaultGrant, id_: UUID, kind: str, mac: bytes, moment: datetime
+) -> bool:
+    """Another type, with the code that says that this backend gave it. False when the environment is gone."""
+    changed = await run(
+        connection,
+        "UPDATE environments SET type = %(type)s, type_mac = %(mac)s WHERE id = %(id)s AND deleted_at IS NULL",
+        id=id_,
+        type=kind,
+        mac=mac,
+    )
+    await touch(connection, grant, moment)
+    return changed == 1
+
+
+async def live_environments(connection: Connection, grant: VaultGrant) -> int:
+    """How many environments the vault has. Until the transaction ends no other one deletes any of them."""
+    await one(connection, "SELECT FROM vaults WHERE id = %(vault)s FOR NO KEY UPDATE", vault=grant.vault.id)
+    counted = await one(
+        connection,
+        "SELECT count(*) AS live FROM environments WHERE vault_id = %(vault)s AND deleted_at IS NULL",
+        vault=grant.vault.id,
+    )
+    return int(counted["live"]) if counted is not None else 0
+
+
+async def delete_environment(connection: Connection, grant: VaultGrant, id_: UUID, moment: datetime) -> bool:
+    """Marks the environment. False when somebody else was first."""
+    deleted = await run(
+        connection,
+        "UPDATE environments SET deleted_at = %(now)s WHERE id = %(id)s AND deleted_at IS NULL",
+        id=id_,
+        now=moment,
+    )
+    await touch(connection, grant, moment)
+    return deleted == 1
+
+
+async def touch(connection: Connection, grant: VaultGrant, moment: datetime) -> None:
+    """The vault has changed: lists show the last changed first."""
+    await run(connection, "UPDATE vaults SET updated_at = %(now)s WHERE id = %(id)s", id=grant.vault.id, now=moment)
+
+
+async def due_for_purge(connection: Connection, before: datetime, most: int) -> list[UUID]:
+    """Environments that were deleted before then, by themselves or with their vault, and may still hold ciphertext."""
+    found = await rows(
+        connection,
+        """SELECT id FROM environments WHERE deleted_at < %(before)s AND purged_at IS NULL
+           ORDER BY deleted_at LIMIT %(most)s""",
+        before=before,
+        most=most,
+    )
+    return [row["id"] for row in found]
+
+
+async def purge_values(connection: Connection, environment_id: UUID, moment: datetime, most: int) -> int:
+    """Forgets the ciphertext of some values of an environment; how many. Their metadata stays for exposure."""
+    return await run(
+        connection,
+        """UPDATE secret_values SET sealed = NULL, purged_at = %(now)s WHERE id IN (
+               SELECT id FROM secret_values WHERE environment_id = %(id)s AND sealed IS NOT NULL LIMIT %(most)s)""",
+        id=environment_id,
+        now=moment,
+        most=most,
+    )
+
+
+async def mark_purged(connection: Connection, environment_id: UUID, moment: datetime) -> None:
+    """Nothing of it is left to purge."""
+    await run(
+        connection, "UPDATE environments SET purged_at = %(now)s WHERE id = %(id)s", id=environment_id, now=moment
+    )
