@@ -31,6 +31,7 @@ from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
+from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
@@ -75,6 +76,7 @@ class Services:
     secrets: SecretsService
     health: Health
     repositories: Repositories
+    insight: Insight
 
 
 @asynccontextmanager
@@ -146,6 +148,7 @@ def _services(
         SecretsService(database, crypto, events, _fingerprint_key(secret)),
         health,
         Repositories(access),
+        Insight.of(database),
     )
 
 
@@ -221,6 +224,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),
         github_routes.router(running.repositories),
+        *Insight.routers(running.insight),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

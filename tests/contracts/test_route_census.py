@@ -33,6 +33,8 @@ ROUTES: Final = {
     ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}"),
     ("DELETE", "/v1/vaults/{owner}/{repo}/environments/{name}"),
     ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}/type"),
+    ("GET", "/v1/activity"),
+    ("GET", "/v1/vaults/{owner}/{repo}/activity"),
     ("POST", "/v1/github/check-installation"),
     ("GET", "/v1/github/repo-ids"),
 }

@@ -1,7 +1,7 @@
 """Who did what, when, from where. No foreign keys to hot rows; the application role may only insert and read.
 
-Rows leave the log by the function `purge_audit_events` alone, which asks `audit_retention`, a table that the application
-role cannot write. The view `reads` shows the events with which a value was seen.
+Rows leave the log by the function `purge_audit_events` alone, which asks `audit_retention`, a table that the
+application role cannot write. The view `reads` shows the events with which a value was seen.
 """
 
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, Integer, Table, Text, Uuid, text

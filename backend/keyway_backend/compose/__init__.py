@@ -1,0 +1,1 @@
+"""Parts of the composition root, by feature: what meets which client."""

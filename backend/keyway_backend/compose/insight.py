@@ -1,0 +1,28 @@
+"""Who did and saw what: activity, exposure, alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from fastapi import APIRouter
+
+from keyway_backend.db.engine import Database
+from keyway_backend.features.activity import routes as activity_routes
+from keyway_backend.features.activity.service import Activity
+
+
+@dataclass(frozen=True, slots=True)
+class Insight:
+    """The services of these features."""
+
+    activity: Activity
+
+    @classmethod
+    def of(cls, database: Database) -> Self:
+        """All of them."""
+        return cls(Activity(database))
+
+    def routers(self) -> tuple[APIRouter, ...]:
+        """Their routes."""
+        return (activity_routes.router(self.activity),)

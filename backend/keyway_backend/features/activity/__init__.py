@@ -1,0 +1,1 @@
+"""What happened: one's own actions, and those in a vault."""
