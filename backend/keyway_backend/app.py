@@ -36,6 +36,7 @@ from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
 from keyway_backend.features.accounts.github_people import GitHubTokens
+from keyway_backend.features.accounts.people import People
 from keyway_backend.features.accounts.service import Accounts
 from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
@@ -43,12 +44,17 @@ from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
 from keyway_backend.features.secrets import routes as secrets_routes
 from keyway_backend.features.secrets.service import SecretsService
+from keyway_backend.features.sign_in import routes as sign_in_routes
+from keyway_backend.features.sign_in.rules import Origins, origin_of
+from keyway_backend.features.sign_in.service import WebSignIns
 from keyway_backend.features.vaults import routes as vaults_routes
 from keyway_backend.features.vaults.service import Vaults
 from keyway_backend.health import Check, CheckFailed, Health, clock_check, database_check, migrations_check
 from keyway_backend.platform import metrics, openapi
 from keyway_backend.platform.address import networks
+from keyway_backend.platform.cookies import SessionCookies
 from keyway_backend.platform.errors import Unavailable
+from keyway_backend.platform.hop import DashboardHop
 from keyway_backend.platform.http import Renderer, RequestEdge
 from keyway_backend.platform.settings import Settings
 from keyway_backend.vault_crypto import VaultCrypto
@@ -72,6 +78,8 @@ class Services:
 
     access: Access
     accounts: Accounts
+    sign_ins: WebSignIns
+    session_cookies: SessionCookies
     vaults: Vaults
     secrets: SecretsService
     health: Health
@@ -138,17 +146,37 @@ def _services(
     roles = Roles(database, github, macs, role_seconds=settings.role_cache_seconds)
     credentials = Credentials(sessions, accept_github_tokens=settings.github_pat_login)
     people = GitHubTokens(database, github)
+    signed_in = People(github, crypto)
     trusted = networks(settings.trusted_proxies)
     callers = Callers(database, credentials, people, trusted_proxies=trusted)
     access = Access(database, roles, callers, macs, Organizations(github), install_url=install_url)
     return Services(
         access,
-        Accounts(database, crypto, github, sessions, github_url=settings.github_url, install_url=install_url),
+        Accounts(
+            database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
+        ),
+        _sign_ins(settings, database, github, signed_in, sessions),
+        SessionCookies(settings.session_cookie_domain),
         Vaults(database, access, macs, github_url=settings.github_url),
-        SecretsService(database, crypto, events, _fingerprint_key(secret)),
+        SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
         health,
         Repositories(access),
         Insight.of(database),
+    )
+
+
+def _sign_ins(
+    settings: Settings, database: Database, github: GitHub, people: People, sessions: SessionTokens
+) -> WebSignIns:
+    return WebSignIns(
+        database,
+        github,
+        people,
+        sessions,
+        origins=Origins(origin_of(settings.dashboard_url), settings.allowed_origins),
+        callback_url=f"{settings.api_url}/v1/auth/callback",
+        install_url=settings.github_app_install_url,
+        key=_derived(settings.jwt_secret.get_secret_value(), b"keyway/backend/sign-in"),
     )
 
 
@@ -172,9 +200,9 @@ def _crypto_check(bound: instance.Instance, crypto: VaultCrypto) -> Check:
     return check
 
 
-def _fingerprint_key(secret: str) -> bytes:
-    """What idempotency fingerprints are keyed by: derived, so that no other use of the secret tells it."""
-    return HKDF(SHA256(), 32, salt=None, info=b"keyway/backend/idempotency").derive(secret.encode())
+def _derived(secret: str, purpose: bytes) -> bytes:
+    """A key for one purpose, derived so that no other use of the secret tells it."""
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
 
 
 def application(running: Services, settings: Settings) -> tuple[ASGIApp, FastAPI]:
@@ -190,7 +218,8 @@ def application(running: Services, settings: Settings) -> tuple[ASGIApp, FastAPI
         expose_headers=_ANSWER_HEADERS,
         max_age=600,
     )
-    return RequestEdge(cross_origin, metrics.observe), app
+    hop = DashboardHop(cross_origin, settings.dashboard_hop_secret.get_secret_value())
+    return RequestEdge(hop, metrics.observe), app
 
 
 def document() -> dict[str, Any]:
@@ -221,6 +250,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
     routers = (
         health_routes.router(running.health),
         accounts_routes.router(running.accounts, running.access.origin),
+        sign_in_routes.router(running.sign_ins, running.session_cookies, running.access.origin),
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),
         github_routes.router(running.repositories),

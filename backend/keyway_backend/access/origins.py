@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from keyway_backend.access.actor import Origin
 from keyway_backend.platform.address import Network, client_address
+from keyway_backend.platform.hop import browser_of
 from keyway_backend.platform.http import request_id
 
 _BROWSERS: Final = ("Mozilla", "Chrome", "Safari", "Firefox", "Edge")
@@ -18,9 +19,11 @@ _DEVICE_CHARACTERS: Final = 32
 
 
 def origin_of(request: Request, trusted: Sequence[Network]) -> Origin:
-    """Reads address and User-Agent. NUL, which no text column holds, is dropped."""
-    agent = request.headers.get("user-agent", "")[:_MAX_USER_AGENT].replace("\0", "")
-    address = client_address(request, trusted)
+    """Reads address and User-Agent, of the browser when our dashboard asks. NUL, which no column holds, is dropped."""
+    browser = browser_of(request)
+    forwarded = browser.user_agent if browser is not None else None
+    agent = (forwarded or request.headers.get("user-agent", ""))[:_MAX_USER_AGENT].replace("\0", "")
+    address = (browser.address if browser is not None else None) or client_address(request, trusted)
     platform = platform_of(agent)
     return Origin(
         request_id=request_id(request),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -18,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORBIDDEN: Final = ("ENCRYPTION_KEY", "ENCRYPTION_KEYS", "ENCRYPTION_KEY_FILE", "ENCRYPTION_KEYS_FILE")
+_DOMAIN: Final = re.compile(r"([a-z0-9-]+\.)*[a-z0-9-]+")
 _MIN_SECRET_CHARACTERS: Final = 32
 _MIN_DISTINCT_CHARACTERS: Final = 10
 
@@ -87,6 +89,14 @@ class Settings(BaseModel):
     dashboard_url: str = Field("", description="public address of the dashboard; default: https://app.<DOMAIN>")
     allowed_origins: Words = Field((), description="origins of browsers that may call the API; default: DASHBOARD_URL")
     error_base_url: str = Field("https://api.keyway.sh/errors", description="prefix of the `type` of every error")
+    session_cookie_domain: str = Field(
+        "",
+        description="parent domain of the cookies that the public dashboard reads; empty: a cookie of this host alone",
+    )
+    dashboard_hop_secret: SecretStr = Field(
+        SecretStr(""),
+        description="with it the dashboard forwards browsers' addresses; at least 32 characters; empty: off",
+    )
     trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-For is believed")
 
     host: str = Field("127.0.0.1", description="address that the public port listens on")
@@ -177,7 +187,7 @@ def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, st
 
 def refusals(settings: Settings) -> list[str]:
     """What makes a well-formed configuration unsafe (assurance.md O-08)."""
-    problems = _weak_secrets(settings) + _unsafe_database(settings)
+    problems = _weak_secrets(settings) + _unsafe_database(settings) + _foreign_cookie_domain(settings)
     files = ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
     problems += [f"{path.upper()}: no such file" for path in files if not getattr(settings, path).is_file()]
     if "*" in settings.allowed_origins:
@@ -195,13 +205,21 @@ def refusals(settings: Settings) -> list[str]:
 
 def _weak_secrets(settings: Settings) -> list[str]:
     problems = []
-    for name in ("jwt_secret", "jwt_secret_previous"):
+    for name in ("jwt_secret", "jwt_secret_previous", "dashboard_hop_secret"):
         text = getattr(settings, name).get_secret_value()
-        if name == "jwt_secret_previous" and not text:
+        if name != "jwt_secret" and not text:
             continue
         if len(text) < _MIN_SECRET_CHARACTERS or len(set(text)) < _MIN_DISTINCT_CHARACTERS:
             problems.append(f"{name.upper()}: too weak; make one with: openssl rand -base64 32")
     return problems
+
+
+def _foreign_cookie_domain(settings: Settings) -> list[str]:
+    """A browser drops a cookie for a domain that its host does not lie in."""
+    domain, host = settings.session_cookie_domain, urlsplit(settings.api_url).hostname or ""
+    if not domain or (_DOMAIN.fullmatch(domain) and (host == domain or host.endswith(f".{domain}"))):
+        return []
+    return ["SESSION_COOKIE_DOMAIN: API_URL is not below it, or it is no domain (without a leading dot)"]
 
 
 def _unsafe_database(settings: Settings) -> list[str]:

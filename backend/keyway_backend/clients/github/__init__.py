@@ -11,6 +11,7 @@ from keyway_backend.clients.github.answers import (
 )
 from keyway_backend.clients.github.client import GitHub
 from keyway_backend.clients.github.errors import (
+    CodeRejected,
     DeviceDenied,
     DeviceExpired,
     DevicePending,
@@ -21,6 +22,7 @@ from keyway_backend.clients.github.errors import (
 from keyway_backend.clients.github.tokens import InstallationTokens, StoredToken, TokenStore
 
 __all__ = [
+    "CodeRejected",
     "DeviceDenied",
     "DeviceExpired",
     "DevicePending",

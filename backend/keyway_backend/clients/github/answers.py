@@ -38,6 +38,12 @@ class Installation(_Answer):
         return self.suspended_at is None
 
 
+class Installations(_Answer):
+    """A page of the installations that a person can see."""
+
+    installations: list[Installation]
+
+
 class Repository(_Answer):
     """A repository as an installation sees it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from keyway_core.sensitive import Sensitive
 
@@ -19,6 +19,7 @@ from keyway_backend.clients.github.answers import (
     DeviceStart,
     Email,
     Installation,
+    Installations,
     Membership,
     OAuthAnswer,
     Permission,
@@ -27,6 +28,7 @@ from keyway_backend.clients.github.answers import (
     UserTokens,
 )
 from keyway_backend.clients.github.errors import (
+    CodeRejected,
     DeviceDenied,
     DeviceExpired,
     DevicePending,
@@ -39,6 +41,11 @@ from keyway_backend.clients.github.transport import Transport, parse
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _METADATA: Final = "Repository permissions / Metadata: read"
 _MEMBERS: Final = "Organization permissions / Members: read"
+
+_WEB_SCOPE: Final = "read:user user:email read:org"
+_WRONG_CODE: Final = frozenset({"bad_verification_code", "redirect_uri_mismatch"})
+_PAGE: Final = 100
+_PAGES: Final = 10
 
 Answer = TypeVar("Answer")
 
@@ -158,6 +165,31 @@ class GitHub:
             case error:
                 raise GitHubUnknown(f"device flow: {error or 'no token'}")
 
+    def authorize_url(self, *, redirect_uri: str, state: str, challenge: str) -> str:
+        """GitHub's page of consent, to which a browser is sent."""
+        asked = {
+            "client_id": self._client_id,
+            "redirect_uri": redirect_uri,
+            "scope": _WEB_SCOPE,
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self._transport.web('login/oauth/authorize')}?{urlencode(asked)}"
+
+    async def exchange_code(self, code: Sensitive, *, redirect_uri: str, verifier: str | None) -> UserTokens:
+        """The tokens of a person who consented; no `verifier` where GitHub took no challenge (App installation).
+
+        Raises CodeRejected, GitHubUnknown.
+        """
+        fields = {"code": code.reveal(), "redirect_uri": redirect_uri}
+        answer = await self._token_endpoint(fields | ({"code_verifier": verifier} if verifier else {}))
+        if answer.error in _WRONG_CODE:
+            raise CodeRejected
+        if not answer.access_token:
+            raise GitHubUnknown(f"code exchange: {answer.error or 'no token'}")
+        return UserTokens(answer)
+
     async def _token_endpoint(self, fields: dict[str, str]) -> OAuthAnswer:
         secrets = {"client_id": self._client_id, "client_secret": self._client_secret.reveal()}
         response = await self._transport.post_web("login/oauth/access_token", json=secrets | fields)
@@ -183,6 +215,19 @@ class GitHub:
         found = await self._transport.get("user", Person, auth=f"token {token.reveal()}")
         if found is None:
             raise GitHubUnknown("GET user: 404")
+        return found
+
+    async def installations_of(self, token: Sensitive) -> list[Installation]:
+        """The installations that a person can see: on the own account, and where the person has a role."""
+        found: list[Installation] = []
+        for number in range(1, _PAGES + 1):
+            path = f"user/installations?per_page={_PAGE}&page={number}"
+            page = await self._transport.get(path, Installations, auth=f"token {token.reveal()}")
+            if page is None:
+                raise GitHubUnknown("GET user/installations: 404")
+            found += page.installations
+            if len(page.installations) < _PAGE:
+                break
         return found
 
     async def email(self, token: Sensitive) -> str | None:

@@ -6,6 +6,7 @@ A refusal of GitHub is no error here: calls return None for it. These are.
     ├── GitHubUnknown       it did not answer, or not understandably: never a grant, never a refusal
     ├── PermissionMissing   our App lacks a permission: configuration, not outage
     ├── TokenRejected       it does not accept the credential that was sent
+    ├── CodeRejected        nor the code that a browser brought back
     └── DeviceAnswer        the device flow's own refusals
         ├── DevicePending   nobody typed the code yet; `interval_seconds` when polling must slow down
         ├── DeviceExpired   the code is too old
@@ -37,6 +38,10 @@ class PermissionMissing(GitHubError):
 
 class TokenRejected(GitHubError):
     """401: the credential is expired, revoked, or not GitHub's."""
+
+
+class CodeRejected(GitHubError):
+    """The code of the web flow is wrong, used, too old, or somebody else's."""
 
 
 class DeviceAnswer(GitHubError):

@@ -58,6 +58,10 @@ class Transport:
         """The address of an API path."""
         return self._api + path
 
+    def web(self, path: str) -> str:
+        """The address of a page beside the API."""
+        return self._web + path
+
     async def get(self, path: str, model: type[Parsed], *, auth: str, needs: str = "metadata: read") -> Parsed | None:
         """The parsed answer, or None for 404. `needs` names the App permission, for PermissionMissing."""
         response = await self.send("GET", self._api + path, auth=auth, needs=needs)

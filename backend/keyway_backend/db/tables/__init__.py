@@ -10,6 +10,7 @@ from keyway_backend.db.tables import (
     instance,
     organizations,
     secrets,
+    sign_in,
     vaults,
 )
 from keyway_backend.db.tables.base import metadata
@@ -25,5 +26,6 @@ __all__ = [
     "metadata",
     "organizations",
     "secrets",
+    "sign_in",
     "vaults",
 ]

@@ -11,12 +11,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from keyway_core.limits import CLI_SESSION_DAYS
 from keyway_core.sensitive import Sensitive
 
 from keyway_backend import audit
-from keyway_backend.access.actor import Actor, CredentialKind, Origin
-from keyway_backend.access.sessions import InvalidSession, Session, SessionTokens
+from keyway_backend.access.actor import Actor, Origin
+from keyway_backend.access.sessions import InvalidSession, SessionTokens
 from keyway_backend.clients.github import (
     DeviceDenied,
     DeviceExpired,
@@ -24,12 +23,11 @@ from keyway_backend.clients.github import (
     GitHub,
     GitHubUnknown,
     PermissionMissing,
-    Person,
     TokenRejected,
-    UserTokens,
 )
 from keyway_backend.db.engine import Database
 from keyway_backend.features.accounts import rules, store
+from keyway_backend.features.accounts.people import People, SessionKind, actor_of, fields_of, record_login
 from keyway_backend.features.accounts.rules import Status
 from keyway_backend.features.accounts.store import User
 from keyway_backend.platform import metrics
@@ -39,7 +37,6 @@ from keyway_backend.platform.ids import new_id
 from keyway_backend.vault_crypto import Sealed, VaultCrypto
 
 _LOGIN_PURPOSE: Final = "device-login"
-_TOKEN_PURPOSE: Final = "github-token"  # noqa: S105 - names what is sealed
 _CODE: Final = "code"
 
 
@@ -51,6 +48,7 @@ class Accounts:
         database: Database,
         crypto: VaultCrypto,
         github: GitHub,
+        people: People,
         tokens: SessionTokens,
         *,
         github_url: str,
@@ -59,6 +57,7 @@ class Accounts:
         self._database = database
         self._crypto = crypto
         self._github = github
+        self._people = people
         self._tokens = tokens
         self._install_url = install_url
         self.code_page = f"{github_url}/login/device"
@@ -140,7 +139,7 @@ class Accounts:
         kept = await self._crypto.open_text(_LOGIN_PURPOSE, name, claimed["id"], Sealed(claimed["github_code_sealed"]))
         if claimed["status"] == Status.RECEIVED:
             return dict(orjson.loads(kept.reveal()))
-        fields = _fields(await self._github.poll_device(kept), now())
+        fields = fields_of(await self._github.poll_device(kept), now())
         text = Sensitive(orjson.dumps(fields).decode())
         sealed = await self._crypto.seal_text(_LOGIN_PURPOSE, Status.RECEIVED.value, claimed["id"], text)
         async with self._database.read() as connection:
@@ -149,45 +148,15 @@ class Accounts:
 
     async def _sign_in(self, origin: Origin, login_id: UUID, fields: dict[str, Any]) -> None:
         """From tokens to a session. Raises DeviceDenied for a token that was not issued to our App."""
-        access = Sensitive(fields["access"])
-        if not await self._github.issued_to_us(access):
-            raise DeviceDenied
-        person = await self._github.person(access)
-        labels = {"github_user_id": person.id, "login": person.login, "avatar_url": person.avatar_url}
-        labels["email"] = person.email or await self._email(access)
-        sealed = await self._seal_tokens(person, fields)
+        found = await self._people.identify(fields)
         moment = now()
         async with self._database.transaction() as connection:
-            user, fresh = await store.upsert_user(connection, labels, moment)
-            lifetime = timedelta(days=CLI_SESSION_DAYS)
-            session = await store.insert_session(connection, user, lifetime, moment, origin.user_agent, origin.ip)
-            if not await store.approve(connection, login_id, session.id, moment):
-                await connection.execute("DELETE FROM sessions WHERE id = %(id)s", {"id": session.id})
+            if not await store.begin_approval(connection, login_id, moment):
                 return
-            await store.save_tokens(connection, user.id, sealed)
-            details = {"method": "device_flow", "isNewUser": fresh}
-            await audit.record(
-                connection, audit.Event(audit.Action.USER_LOGIN, _actor(user, session), origin, details=details)
-            )
-
-    async def _email(self, access: Sensitive) -> str | None:
-        """Mail is a courtesy: without the permission, or without an answer, sign-in goes on."""
-        try:
-            return await self._github.email(access)
-        except (PermissionMissing, GitHubUnknown, TokenRejected):
-            return None
-
-    async def _seal_tokens(self, person: Person, fields: dict[str, Any]) -> dict[str, Any]:
-        place = UUID(int=person.id)
-        refresh = fields["refresh"]
-        access = await self._crypto.seal_text(_TOKEN_PURPOSE, "access", place, Sensitive(fields["access"]))
-        sealed = await self._crypto.seal_text(_TOKEN_PURPOSE, "refresh", place, Sensitive(refresh)) if refresh else None
-        return {
-            "access_sealed": access,
-            "access_expires_at": _moment(fields["access_expires_at"]),
-            "refresh_sealed": sealed,
-            "refresh_expires_at": _moment(fields["refresh_expires_at"]),
-        }
+            user, fresh = await self._people.admit(connection, found, moment)
+            session, _ = await self._people.begin(connection, user, SessionKind.CLI, origin, new_id())
+            await store.approve(connection, login_id, session.id)
+            await record_login(connection, user, session.id, origin, {"method": "device_flow", "isNewUser": fresh})
 
     async def _end(self, login_id: UUID, status: Status) -> None:
         async with self._database.read() as connection:
@@ -213,28 +182,7 @@ class Accounts:
             user = await store.user(connection, session.user_id)
             if user is None or not await store.revoke_session(connection, session.id, session.user_id, now()):
                 return
-            await audit.record(connection, audit.Event(audit.Action.USER_LOGOUT, _actor(user, session), origin))
-
-
-def _fields(tokens: UserTokens, moment: datetime) -> dict[str, Any]:
-    return {
-        "access": tokens.access.reveal(),
-        "access_expires_at": _after(moment, tokens.access_seconds),
-        "refresh": tokens.refresh.reveal() if tokens.refresh else None,
-        "refresh_expires_at": _after(moment, tokens.refresh_seconds),
-    }
-
-
-def _after(moment: datetime, seconds: int | None) -> str | None:
-    return None if seconds is None else (moment + timedelta(seconds=seconds)).isoformat()
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
-
-
-def _actor(user: User, session: Session) -> Actor:
-    return Actor(user.id, user.github_user_id, user.login, CredentialKind.SESSION, session.id)
+            await audit.record(connection, audit.Event(audit.Action.USER_LOGOUT, actor_of(user, session.id), origin))
 
 
 def _unavailable(error: Exception) -> Unavailable:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from keyway_backend.access.actor import Origin
 from keyway_backend.access.sessions import Session
 from keyway_backend.db.engine import Connection, one, run
 from keyway_backend.features.accounts.rules import DeviceLogin, Status
@@ -143,38 +144,46 @@ async def keep_received(connection: Connection, login_id: UUID, sealed: bytes) -
     )
 
 
-async def approve(connection: Connection, login_id: UUID, session_id: UUID, moment: datetime) -> bool:
-    """Ends a sign-in with its session. False when another request was first."""
+async def begin_approval(connection: Connection, login_id: UUID, moment: datetime) -> bool:
+    """Takes the right to end a sign-in with a session. False when another request was first; who waits, waits here."""
     return (
         await run(
             connection,
-            """UPDATE device_logins SET status = 'approved', session_id = %(session)s, approved_at = %(now)s,
-               github_code_sealed = NULL WHERE id = %(id)s AND status IN ('pending', 'received')""",
+            """UPDATE device_logins SET status = 'approved', approved_at = %(now)s, github_code_sealed = NULL
+               WHERE id = %(id)s AND status IN ('pending', 'received')""",
             id=login_id,
-            session=session_id,
             now=moment,
         )
         == 1
     )
 
 
+async def approve(connection: Connection, login_id: UUID, session_id: UUID) -> None:
+    """Names the session that a sign-in ended with."""
+    await run(
+        connection,
+        "UPDATE device_logins SET session_id = %(session)s WHERE id = %(id)s",
+        id=login_id,
+        session=session_id,
+    )
+
+
 async def insert_session(
-    connection: Connection, user: User, lifetime: timedelta, moment: datetime, user_agent: str, ip: str
-) -> Session:
-    """A CLI session that begins now."""
-    session = Session(new_id(), user.id, user.github_user_id, user.login)
+    connection: Connection, session: Session, kind: str, lifetime: tuple[datetime, datetime], origin: Origin
+) -> None:
+    """A session. `lifetime`: its beginning and its end."""
     await run(
         connection,
         """INSERT INTO sessions (id, user_id, kind, user_agent, ip, created_at, expires_at)
-           VALUES (%(id)s, %(user)s, 'cli', %(user_agent)s, %(ip)s, %(created)s, %(expires)s)""",
+           VALUES (%(id)s, %(user)s, %(kind)s, %(user_agent)s, %(ip)s, %(created)s, %(expires)s)""",
         id=session.id,
-        user=user.id,
-        user_agent=user_agent,
-        ip=ip,
-        created=moment,
-        expires=moment + lifetime,
+        user=session.user_id,
+        kind=kind,
+        user_agent=origin.user_agent,
+        ip=origin.ip,
+        created=lifetime[0],
+        expires=lifetime[1],
     )
-    return session
 
 
 async def open_session(connection: Connection, session_id: UUID) -> tuple[Session, datetime] | None:
