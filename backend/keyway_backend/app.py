@@ -42,6 +42,9 @@ from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
+from keyway_backend.features.permissions import routes as permissions_routes
+from keyway_backend.features.permissions.collaborators import Collaborators
+from keyway_backend.features.permissions.service import Permissions
 from keyway_backend.features.secrets import routes as secrets_routes
 from keyway_backend.features.secrets.service import SecretsService
 from keyway_backend.features.sign_in import routes as sign_in_routes
@@ -85,6 +88,8 @@ class Services:
     health: Health
     repositories: Repositories
     insight: Insight
+    permissions: Permissions
+    collaborators: Collaborators
 
 
 @asynccontextmanager
@@ -150,6 +155,7 @@ def _services(
     trusted = networks(settings.trusted_proxies)
     callers = Callers(database, credentials, people, trusted_proxies=trusted)
     access = Access(database, roles, callers, macs, Organizations(github), install_url=install_url)
+    permissions = Permissions(database, access, macs)
     return Services(
         access,
         Accounts(
@@ -162,6 +168,8 @@ def _services(
         health,
         Repositories(access),
         Insight.of(database),
+        permissions,
+        Collaborators(database, github, permissions),
     )
 
 
@@ -255,6 +263,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         secrets_routes.router(running.secrets),
         github_routes.router(running.repositories),
         *Insight.routers(running.insight),
+        permissions_routes.router(running.permissions, running.collaborators),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

@@ -1,9 +1,12 @@
 """GitHub, or a GitHub Enterprise Server: the part of it that decides access and signs people in."""
 
 from keyway_backend.clients.github.answers import (
+    Collaborator,
     DeviceStart,
     Installation,
+    Member,
     Membership,
+    OrganizationProfile,
     Permission,
     Person,
     Repository,
@@ -23,6 +26,7 @@ from keyway_backend.clients.github.tokens import InstallationTokens, StoredToken
 
 __all__ = [
     "CodeRejected",
+    "Collaborator",
     "DeviceDenied",
     "DeviceExpired",
     "DevicePending",
@@ -31,7 +35,9 @@ __all__ = [
     "GitHubUnknown",
     "Installation",
     "InstallationTokens",
+    "Member",
     "Membership",
+    "OrganizationProfile",
     "Permission",
     "PermissionMissing",
     "Person",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from keyway_core.roles import ROLE_ORDER, Role, role_from_github
 from keyway_core.sensitive import Sensitive
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
@@ -79,6 +80,42 @@ class Membership(_Answer):
     role: str
     user_id: int | None = Field(None, validation_alias=AliasPath("user", "id"))
     organization_id: int | None = Field(None, validation_alias=AliasPath("organization", "id"))
+
+
+class OrganizationProfile(_Answer):
+    """What an organisation is called."""
+
+    id: int
+    login: str
+    name: str | None = None
+    avatar_url: str | None = None
+
+
+class Member(_Answer):
+    """A line of an organisation's roster."""
+
+    id: int
+    login: str
+    avatar_url: str | None = None
+
+
+class Collaborator(_Answer):
+    """Somebody with a role on a repository."""
+
+    id: int
+    login: str
+    type: str = "User"
+    avatar_url: str | None = None
+    html_url: str | None = None
+    role_name: str = ""
+    permissions: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def role(self) -> Role | None:
+        """The role by its name; a custom one counts as the base level that GitHub tells beside it."""
+        held = [role for name, yes in self.permissions.items() if yes and (role := role_from_github(name))]
+        base = max(held, key=ROLE_ORDER.index, default=None)
+        return role_from_github(self.role_name) or base
 
 
 class Person(_Answer):

@@ -7,21 +7,26 @@ Each call has three seconds; who makes several within one request bounds them to
 from __future__ import annotations
 
 import base64
+import itertools
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from keyway_core.sensitive import Sensitive
+from pydantic import BaseModel
 
 from keyway_backend.clients.github.answers import (
     Account,
     CheckedToken,
+    Collaborator,
     DeviceStart,
     Email,
     Installation,
     Installations,
+    Member,
     Membership,
     OAuthAnswer,
+    OrganizationProfile,
     Permission,
     Person,
     Repository,
@@ -48,6 +53,7 @@ _PAGE: Final = 100
 _PAGES: Final = 10
 
 Answer = TypeVar("Answer")
+Listed = TypeVar("Listed", bound=BaseModel)
 
 
 class GitHub:
@@ -124,6 +130,37 @@ class GitHub:
         return await self._as(
             installation_id, lambda auth: self._transport.get(path, Membership, auth=auth, needs=_MEMBERS)
         )
+
+    async def collaborators(self, installation_id: int, owner: str, name: str) -> list[Collaborator] | None:
+        """Everybody with a role on a repository."""
+        path = f"repos/{_part(owner)}/{_part(name)}/collaborators?affiliation=all"
+        return await self._every(installation_id, path, Collaborator, needs=_METADATA)
+
+    async def members(self, installation_id: int, organization: str, role: str) -> list[Member] | None:
+        """An organisation's members with a role, "admin" or "member". Raises PermissionMissing."""
+        path = f"orgs/{_part(organization)}/members?role={role}"
+        return await self._every(installation_id, path, Member, needs=_MEMBERS)
+
+    async def organization(self, installation_id: int, login: str) -> OrganizationProfile | None:
+        """What an organisation is called."""
+        path = f"orgs/{_part(login)}"
+        return await self._as(installation_id, lambda auth: self._transport.get(path, OrganizationProfile, auth=auth))
+
+    async def _every(self, installation_id: int, path: str, model: type[Listed], *, needs: str) -> list[Listed] | None:
+        """All pages of a list."""
+        found: list[Listed] = []
+        for number in itertools.count(1):
+            page = f"{path}&per_page={_PAGE}&page={number}"
+            told = await self._as(
+                installation_id,
+                lambda auth, page=page: self._transport.get_list(page, model, auth=auth, needs=needs),  # type: ignore[misc]
+            )
+            if told is None:
+                return None
+            found += told
+            if len(told) < _PAGE:
+                break
+        return found
 
     async def _as(self, installation_id: int, call: Callable[[str], Awaitable[Answer | None]]) -> Answer | None:
         """Makes a call with the installation's token, and once more with a new one if GitHub rejects it."""

@@ -23,7 +23,8 @@ CALL_SECONDS: Final = 3.0
 _REDIRECTS: Final = 3
 _WORDS: Final = frozenset({
     "access_token", "access_tokens", "app", "applications", "code", "collaborators", "device", "emails", "installation",
-    "installations", "login", "memberships", "oauth", "orgs", "permission", "repos", "repositories", "token", "user",
+    "installations", "login", "members", "memberships", "oauth", "orgs", "permission", "repos", "repositories",
+    "token", "user",
 })  # fmt: skip
 _NOT_ACCESSIBLE: Final = "resource not accessible"
 _SUSPENDED: Final = "installation has been suspended"

@@ -1,0 +1,1 @@
+"""Plans and trials, through Stripe when billing is on. Off, everything is unlimited."""

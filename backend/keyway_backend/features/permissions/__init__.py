@@ -1,0 +1,1 @@
+"""Permission overrides and the older rules that are written as such; who GitHub lets into a repository."""
