@@ -32,18 +32,19 @@ def digest(client: Client, *environments: pb.OpenRequest, give_key: bool = False
 
 class TestRefused:
     def test_without_a_manifest(self, client: Client) -> None:
-        """What is compared is an environment and not any ciphertext that somebody holds."""
+        """What is compared is an environment and not any ciphertext that somebody holds: that is only measured."""
         bare = environment(client, {"A": LONG})
         bare.ClearField("manifest")
-        request = pb.DigestRequest(environments=[environment(client, {"A": LONG}), bare])
-        status, message = client.refusal("Digest", request)
-        assert (status, "manifest" in message) == ("INVALID_ARGUMENT", True)
+        answer = digest(client, environment(client, {"A": LONG}), bare, give_key=True)
+        assert [len(one) for one in answer.digests] == [32, 0]
+        assert list(answer.sizes) == [len(LONG)] * 2
 
     def test_of_anything_but_secrets(self, client: Client) -> None:
         """No digest of a GitHub token: its purpose has no manifest."""
         place = pb.Scope(purpose="github-token", instance_id=b"i" * 16)
         ids, answer = client.seal(place, {"token": LONG})
         one = pb.OpenRequest(scope=place, keys=["token"], value_ids=ids, sealed=answer.sealed)
+        assert digest(client, one).digests == [b""]
         one.manifest.entries_are_items = True
         assert client.refusal("Digest", pb.DigestRequest(environments=[one]))[0] == "INVALID_ARGUMENT"
 
