@@ -59,6 +59,7 @@ from keyway_backend.platform.cookies import SessionCookies
 from keyway_backend.platform.errors import Unavailable
 from keyway_backend.platform.hop import DashboardHop
 from keyway_backend.platform.http import Renderer, RequestEdge
+from keyway_backend.platform.limits import Counters, Limits, Memory, Shared
 from keyway_backend.platform.settings import Settings
 from keyway_backend.vault_crypto import VaultCrypto
 
@@ -72,7 +73,14 @@ _REQUEST_HEADERS: Final = (
     "Idempotency-Key",
     "X-Request-ID",
 )
-_ANSWER_HEADERS: Final = ("ETag", "Retry-After", "X-Request-ID")
+_ANSWER_HEADERS: Final = (
+    "ETag",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-ID",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +98,7 @@ class Services:
     insight: Insight
     permissions: Permissions
     collaborators: Collaborators
+    limits: Limits
 
 
 @asynccontextmanager
@@ -124,7 +133,22 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             "github": github.app_answers,
             "clock": clock_check(database),
         }
-        yield _services(settings, database, crypto, github, events, Health(checks))
+        limits = await _limits(settings, opened)
+        yield _services(settings, database, crypto, github, events, Health(checks), limits)
+
+
+async def _limits(settings: Settings, opened: AsyncExitStack) -> Limits:
+    """Counted here, or together with other replicas where REDIS_URL is set."""
+    counters: Counters = Memory()
+    if url := settings.redis_url.get_secret_value():
+        counters = shared = Shared(url)
+        opened.push_async_callback(shared.close)
+    return Limits(
+        counters,
+        trusted_proxies=networks(settings.trusted_proxies),
+        per_credential=settings.rate_limit_per_credential,
+        per_address=settings.rate_limit_per_address,
+    )
 
 
 async def _bound(database: Database, crypto: VaultCrypto, settings: Settings) -> instance.Instance:
@@ -140,7 +164,13 @@ async def _bound(database: Database, crypto: VaultCrypto, settings: Settings) ->
 
 
 def _services(
-    settings: Settings, database: Database, crypto: VaultCrypto, github: GitHub, events: GroupWriter, health: Health
+    settings: Settings,
+    database: Database,
+    crypto: VaultCrypto,
+    github: GitHub,
+    events: GroupWriter,
+    health: Health,
+    limits: Limits,
 ) -> Services:
     secret, previous = settings.jwt_secret.get_secret_value(), settings.jwt_secret_previous.get_secret_value()
     sessions, macs, install_url = (
@@ -170,6 +200,7 @@ def _services(
         Insight.of(database),
         permissions,
         Collaborators(database, github, permissions),
+        limits,
     )
 
 
@@ -255,6 +286,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         exception_handlers=renderer.handlers(),
     )
     app.state.access = running.access
+    app.state.limits = running.limits
     routers = (
         health_routes.router(running.health),
         accounts_routes.router(running.accounts, running.access.origin),

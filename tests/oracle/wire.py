@@ -19,7 +19,7 @@ Header = tuple[str, str]
 # All of 127/8 is this machine on Linux, so that each request can come from another client address: the limits per
 # address stay what they are in production, and no test eats the budget of the next.
 _ADDRESSES: Final = itertools.count(os.getpid() % 60_000 * 256)
-_UNLIKE: Final = ("x-request-id", "date")
+_UNLIKE: Final = ("x-request-id", "date", "ratelimit-remaining", "ratelimit-reset")
 _IDS: Final = re.compile(rb'"(?:traceId|requestId)":"[^"]*"')
 
 

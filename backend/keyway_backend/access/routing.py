@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from keyway_backend.platform import limits
+
 
 class Guard:
     """Base of everything that decides who may use a route. Instances are FastAPI dependencies that return a grant."""
@@ -44,6 +46,9 @@ class GuardedRoute(APIRoute):
         self._needed = sorted(self.dependant.dependencies, key=lambda one: one.call is not self.guard)
         if _is_plain(self.dependant) and all(_is_plain(one, leaf=True) for one in self._needed):
             self.app = self._short_way
+        plan = limits.plan_of(sorted(self.methods or ()), self.path, public=self.guard is PUBLIC)
+        if plan is not None:
+            self.app = limits.limited(self.app, plan)
 
     async def _short_way(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard, handler, response, without the machinery that solves parameters: it costs a tenth of a pull."""

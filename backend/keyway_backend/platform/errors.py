@@ -10,6 +10,7 @@
     ├── Conflict              409 conflict
     ├── TooLarge              413 payload-too-large
     ├── UnsupportedMediaType  415 unsupported-media-type
+    ├── TooManyRequests       429 rate-limited          over a limit of policy.yaml `limits.rate`
     ├── IntegrityFailed       503 integrity-error       stored data does not open, or was tampered with: alarmed
     └── Unavailable           503 service-unavailable   crypto, database or GitHub cannot answer
 
@@ -106,6 +107,16 @@ class UnsupportedMediaType(Problem):
     """Neither JSON nor a form."""
 
     status, slug, title = 415, "unsupported-media-type", "Unsupported Media Type"
+
+
+class TooManyRequests(Problem):
+    """Over a rate limit. Says when to come back, and nothing of whether the credential is good."""
+
+    status, slug, title = 429, "rate-limited", "Too Many Requests"
+
+    def __init__(self, retry_after_seconds: int, *, headers: Mapping[str, str]) -> None:
+        detail = f"Too many requests. Try again in {retry_after_seconds} s."
+        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds), **headers})
 
 
 class Unavailable(Problem):

@@ -26,7 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyway_backend.platform import errors, log
 from keyway_backend.platform.bodies import json_body as json_body  # noqa: PLC0414 - part of this surface
-from keyway_backend.platform.errors import FieldError, Problem
+from keyway_backend.platform.errors import FieldError, Problem, Unauthorized
+from keyway_backend.platform.limits import SCOPE_KEY
 
 JSON: Final = "application/json; charset=utf-8"
 # A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
@@ -77,6 +78,8 @@ class RequestEdge:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
+                if (window := scope.get(SCOPE_KEY)) is not None:
+                    headers.update(window.headers)
                 for name, value in _SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
@@ -196,6 +199,9 @@ class Renderer:
         return body(content | problem.extra, problem.status, problem.headers)
 
     async def _problem(self, request: Request, error: Problem) -> Response:
+        limits = getattr(request.app.state, "limits", None)
+        if isinstance(error, Unauthorized) and limits is not None:
+            error = await limits.refused(request.scope, error)
         return self.render(error, request)
 
     async def _invalid(self, request: Request, error: RequestValidationError) -> Response:

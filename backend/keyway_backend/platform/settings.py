@@ -99,6 +99,12 @@ class Settings(BaseModel):
     )
     trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-For is believed")
 
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="Redis or Valkey that shares rate limits between replicas; empty: each counts alone"
+    )
+    rate_limit_per_credential: int = Field(600, ge=60, description="requests a minute of one credential")
+    rate_limit_per_address: int = Field(300, ge=30, description="requests a minute of one address without credential")
+
     host: str = Field("127.0.0.1", description="address that the public port listens on")
     port: int = Field(8080, ge=0, le=65535, description="public port")
     ops_host: str = Field(
