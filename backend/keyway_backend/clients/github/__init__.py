@@ -9,6 +9,7 @@ from keyway_backend.clients.github.answers import (
     OrganizationProfile,
     Permission,
     Person,
+    ReachedRepository,
     Repository,
     UserTokens,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Permission",
     "PermissionMissing",
     "Person",
+    "ReachedRepository",
     "Repository",
     "StoredToken",
     "TokenRejected",

@@ -6,6 +6,7 @@ Ids are numeric and decide; logins and names are labels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -24,6 +25,7 @@ class Account(_Answer):
     id: int
     login: str
     type: str = "User"
+    avatar_url: str | None = None
 
 
 class Installation(_Answer):
@@ -32,17 +34,13 @@ class Installation(_Answer):
     id: int
     account: Account
     suspended_at: str | None = None
+    repository_selection: str = "all"
+    permissions: dict[str, str] = Field(default_factory=dict)
 
     @property
     def active(self) -> bool:
         """Whether it may be used."""
         return self.suspended_at is None
-
-
-class Installations(_Answer):
-    """A page of the installations that a person can see."""
-
-    installations: list[Installation]
 
 
 class Repository(_Answer):
@@ -63,6 +61,23 @@ class Repository(_Answer):
     def open_to_many(self) -> bool:
         """Public or internal: there `read` is told of people whom nobody invited."""
         return not self.private or self.visibility in {"public", "internal"}
+
+
+class ReachedRepository(Repository):
+    """A repository in a person's own listing, with what the person may do there."""
+
+    permissions: dict[str, bool] = Field(default_factory=dict)
+
+    @property
+    def role(self) -> Role | None:
+        """The highest role that is flagged."""
+        return _highest(self.permissions)
+
+
+class Counted(_Answer):
+    """How long a list is."""
+
+    total_count: int
 
 
 class Permission(_Answer):
@@ -113,9 +128,12 @@ class Collaborator(_Answer):
     @property
     def role(self) -> Role | None:
         """The role by its name; a custom one counts as the base level that GitHub tells beside it."""
-        held = [role for name, yes in self.permissions.items() if yes and (role := role_from_github(name))]
-        base = max(held, key=ROLE_ORDER.index, default=None)
-        return role_from_github(self.role_name) or base
+        return role_from_github(self.role_name) or _highest(self.permissions)
+
+
+def _highest(flags: Mapping[str, bool]) -> Role | None:
+    held = [role for name, yes in flags.items() if yes and (role := role_from_github(name))]
+    return max(held, key=ROLE_ORDER.index, default=None)
 
 
 class Person(_Answer):

@@ -7,7 +7,6 @@ Each call has three seconds; who makes several within one request bounds them to
 from __future__ import annotations
 
 import base64
-import itertools
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
@@ -19,16 +18,17 @@ from keyway_backend.clients.github.answers import (
     Account,
     CheckedToken,
     Collaborator,
+    Counted,
     DeviceStart,
     Email,
     Installation,
-    Installations,
     Member,
     Membership,
     OAuthAnswer,
     OrganizationProfile,
     Permission,
     Person,
+    ReachedRepository,
     Repository,
     UserTokens,
 )
@@ -44,13 +44,13 @@ from keyway_backend.clients.github.tokens import InstallationTokens
 from keyway_backend.clients.github.transport import Transport, parse
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+_REPOSITORIES: Final = "installation/repositories"
+_WRONG_REFRESH: Final = frozenset({"bad_refresh_token", "unauthorized", "unsupported_grant_type"})
 _METADATA: Final = "Repository permissions / Metadata: read"
 _MEMBERS: Final = "Organization permissions / Members: read"
 
 _WEB_SCOPE: Final = "read:user user:email read:org"
 _WRONG_CODE: Final = frozenset({"bad_verification_code", "redirect_uri_mismatch"})
-_PAGE: Final = 100
-_PAGES: Final = 10
 
 Answer = TypeVar("Answer")
 Listed = TypeVar("Listed", bound=BaseModel)
@@ -78,17 +78,19 @@ class GitHub:
         if await self._transport.send("GET", self._transport.api("app"), auth=self._tokens.app()) is None:
             raise GitHubUnknown("GET app: 404")
 
+    async def installation(self, installation_id: int) -> Installation | None:
+        """An installation by its number, active or suspended; None when it was removed."""
+        return await self._as_app(f"app/installations/{installation_id}")
+
     async def installation_of(self, owner: str, name: str) -> Installation | None:
         """The installation that covers a repository, active or suspended."""
-        path = f"repos/{_part(owner)}/{_part(name)}/installation"
-        try:
-            return await self._transport.get(path, Installation, auth=self._tokens.app())
-        except TokenRejected as error:
-            raise GitHubUnknown(str(error)) from None
+        return await self._as_app(f"repos/{_part(owner)}/{_part(name)}/installation")
 
     async def organization_installation(self, login: str) -> Installation | None:
         """The installation on an organisation, active or suspended."""
-        path = f"orgs/{_part(login)}/installation"
+        return await self._as_app(f"orgs/{_part(login)}/installation")
+
+    async def _as_app(self, path: str) -> Installation | None:
         try:
             return await self._transport.get(path, Installation, auth=self._tokens.app())
         except TokenRejected as error:
@@ -100,6 +102,21 @@ class GitHub:
         """A repository by name. After a rename GitHub redirects to the id, so the answer may bear another name."""
         path = f"repos/{_part(owner)}/{_part(name)}"
         return await self._as(installation_id, lambda auth: self._transport.get(path, Repository, auth=auth))
+
+    async def repository_numbered(self, installation_id: int, repository_id: int) -> Repository | None:
+        """A repository by its number, under its present name."""
+        path = f"repositories/{repository_id}"
+        return await self._as(installation_id, lambda auth: self._transport.get(path, Repository, auth=auth))
+
+    async def repositories(self, installation_id: int) -> list[Repository] | None:
+        """Every repository that an installation covers."""
+        return await self._every(installation_id, _REPOSITORIES, Repository, needs=_METADATA, within="repositories")
+
+    async def repository_count(self, installation_id: int) -> int:
+        """How many repositories an installation covers."""
+        path = f"{_REPOSITORIES}?per_page=1"
+        told = await self._as(installation_id, lambda auth: self._transport.get(path, Counted, auth=auth))
+        return told.total_count if told is not None else 0
 
     async def login_of(self, installation_id: int, github_user_id: int) -> str | None:
         """The present login of a person."""
@@ -146,21 +163,14 @@ class GitHub:
         path = f"orgs/{_part(login)}"
         return await self._as(installation_id, lambda auth: self._transport.get(path, OrganizationProfile, auth=auth))
 
-    async def _every(self, installation_id: int, path: str, model: type[Listed], *, needs: str) -> list[Listed] | None:
-        """All pages of a list."""
-        found: list[Listed] = []
-        for number in itertools.count(1):
-            page = f"{path}&per_page={_PAGE}&page={number}"
-            told = await self._as(
-                installation_id,
-                lambda auth, page=page: self._transport.get_list(page, model, auth=auth, needs=needs),  # type: ignore[misc]
-            )
-            if told is None:
-                return None
-            found += told
-            if len(told) < _PAGE:
-                break
-        return found
+    async def _every(
+        self, installation_id: int, path: str, model: type[Listed], *, needs: str, within: str = ""
+    ) -> list[Listed] | None:
+        """All pages of a list; `within` is the field of the answer that holds it."""
+        return await self._as(
+            installation_id,
+            lambda auth: self._transport.get_pages(path, model, auth=auth, needs=needs, within=within),
+        )
 
     async def _as(self, installation_id: int, call: Callable[[str], Awaitable[Answer | None]]) -> Answer | None:
         """Makes a call with the installation's token, and once more with a new one if GitHub rejects it."""
@@ -227,6 +237,15 @@ class GitHub:
             raise GitHubUnknown(f"code exchange: {answer.error or 'no token'}")
         return UserTokens(answer)
 
+    async def refresh(self, refresh_token: Sensitive) -> UserTokens:
+        """New tokens for the refresh token of old ones, which end. Raises TokenRejected when it has ended itself."""
+        answer = await self._token_endpoint({"grant_type": "refresh_token", "refresh_token": refresh_token.reveal()})
+        if answer.error in _WRONG_REFRESH:
+            raise TokenRejected(f"refresh: {answer.error}")
+        if not answer.access_token:
+            raise GitHubUnknown(f"refresh: {answer.error or 'no token'}")
+        return UserTokens(answer)
+
     async def _token_endpoint(self, fields: dict[str, str]) -> OAuthAnswer:
         secrets = {"client_id": self._client_id, "client_secret": self._client_secret.reveal()}
         response = await self._transport.post_web("login/oauth/access_token", json=secrets | fields)
@@ -256,16 +275,21 @@ class GitHub:
 
     async def installations_of(self, token: Sensitive) -> list[Installation]:
         """The installations that a person can see: on the own account, and where the person has a role."""
-        found: list[Installation] = []
-        for number in range(1, _PAGES + 1):
-            path = f"user/installations?per_page={_PAGE}&page={number}"
-            page = await self._transport.get(path, Installations, auth=f"token {token.reveal()}")
-            if page is None:
-                raise GitHubUnknown("GET user/installations: 404")
-            found += page.installations
-            if len(page.installations) < _PAGE:
-                break
+        auth, path = f"token {token.reveal()}", "user/installations"
+        found = await self._transport.get_pages(path, Installation, auth=auth, within="installations")
+        if found is None:
+            raise GitHubUnknown("GET user/installations: 404")
         return found
+
+    async def repositories_of(self, token: Sensitive, installation_id: int) -> list[ReachedRepository]:
+        """Those repositories of an installation on which a person has an explicit role."""
+        auth, path = f"token {token.reveal()}", f"user/installations/{installation_id}/repositories"
+        return await self._transport.get_pages(path, ReachedRepository, auth=auth, within="repositories") or []
+
+    async def membership_of(self, token: Sensitive, organization: str) -> Membership | None:
+        """What a person is in an organisation, by the own token. Raises PermissionMissing without Members: read."""
+        auth, path = f"token {token.reveal()}", f"user/memberships/orgs/{_part(organization)}"
+        return await self._transport.get(path, Membership, auth=auth, needs=_MEMBERS)
 
     async def email(self, token: Sensitive) -> str | None:
         """The address for mail: the primary verified one, else any verified one. Raises PermissionMissing."""

@@ -6,11 +6,14 @@ would overrun the request's deadline, and a redirect to another host would carry
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import orjson
 from githubkit import GitHub as GitHubKit
 from githubkit import Response, UnauthAuthStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestFailed
@@ -21,6 +24,10 @@ from keyway_backend.platform import metrics
 
 CALL_SECONDS: Final = 3.0
 _REDIRECTS: Final = 3
+_PAGE: Final = 100
+_PAGES_MAX: Final = 200
+_PAGES_AT_ONCE: Final = 6
+_LAST: Final = re.compile(r'[?&]page=(\d{1,6})[^>]*>; rel="last"')
 _WORDS: Final = frozenset({
     "access_token", "access_tokens", "app", "applications", "code", "collaborators", "device", "emails", "installation",
     "installations", "login", "members", "memberships", "oauth", "orgs", "permission", "repos", "repositories",
@@ -77,6 +84,26 @@ class Transport:
             return TypeAdapter(list[model]).validate_json(response.content)  # type: ignore[valid-type]
         except ValidationError:
             raise GitHubUnknown(f"GET {_shape(path)}: unexpected body") from None
+
+    async def get_pages(
+        self, path: str, model: type[Parsed], *, auth: str, within: str = "", needs: str = ""
+    ) -> list[Parsed] | None:
+        """Every page of a list, or None for 404; `within` is the field that holds it. Later pages come side by side."""
+        joint = "&" if "?" in path else "?"
+        address = f"{self._api}{path}{joint}per_page={_PAGE}"
+        first = await self.send("GET", address, auth=auth, needs=needs)
+        if first is None:
+            return None
+        gate = asyncio.Semaphore(_PAGES_AT_ONCE)
+
+        async def page(number: int) -> list[Parsed]:
+            async with gate:
+                response = await self.send("GET", f"{address}&page={number}", auth=auth, needs=needs)
+            return _listed(response, model, within, path) if response is not None else []
+
+        pages = await asyncio.gather(*(page(number) for number in range(2, _last_page(first) + 1)))
+        everything = [*_listed(first, model, within, path), *(one for found in pages for one in found)]
+        return list({getattr(one, "id", index): one for index, one in enumerate(everything)}.values())
 
     async def post(self, path: str, *, auth: str, json: Mapping[str, Any], needs: str = "") -> Response[Any] | None:
         """Posts JSON to the API."""
@@ -166,6 +193,23 @@ def parse(response: Response[Any], model: type[Parsed], call: str) -> Parsed:
         return model.model_validate_json(response.content)
     except ValidationError:
         raise GitHubUnknown(f"{_shape(call)}: unexpected body") from None
+
+
+def _listed(response: Response[Any], model: type[Parsed], within: str, call: str) -> list[Parsed]:
+    try:
+        held = orjson.dumps(orjson.loads(response.content)[within]) if within else response.content
+        return TypeAdapter(list[model]).validate_json(held)  # type: ignore[valid-type]
+    except (ValueError, KeyError, TypeError):
+        raise GitHubUnknown(f"GET {_shape(call)}: unexpected body") from None
+
+
+def _last_page(response: Response[Any]) -> int:
+    """How many pages there are, by the Link header. More than we would ever read is no answer."""
+    found = _LAST.search(response.headers.get("link", ""))
+    last = int(found.group(1)) if found else 1
+    if last > _PAGES_MAX:
+        raise GitHubUnknown("a list without end")
+    return last
 
 
 def _shape(url: str) -> str:

@@ -25,6 +25,7 @@ github_tokens = Table(
     sealed("refresh_sealed", nullable=True),
     moment("refresh_expires_at", nullable=True),
     moment("updated_at"),
+    moment("renewing_until", nullable=True),
 )
 
 sessions = Table(
