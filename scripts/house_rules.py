@@ -22,6 +22,7 @@ MEDIAN_FUNCTION_LINES = 10
 REVEALS = {
     "backend/keyway_backend/vault_crypto.py": "hands plaintext to the crypto service",
     "backend/keyway_backend/features/secrets/routes.py": "puts values into the one response that carries them",
+    "backend/keyway_backend/features/secrets/single/routes.py": "puts a value into the one response that carries it",
     "backend/keyway_backend/clients/github/": "sends a person's own token to GitHub",
     "backend/keyway_backend/features/accounts/": "hands GitHub's codes and tokens to the GitHub client",
     "core/keyway_core/dotenv.py": "writes .env text",

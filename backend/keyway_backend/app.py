@@ -47,6 +47,12 @@ from keyway_backend.features.permissions.collaborators import Collaborators
 from keyway_backend.features.permissions.service import Permissions
 from keyway_backend.features.secrets import routes as secrets_routes
 from keyway_backend.features.secrets.service import SecretsService
+from keyway_backend.features.secrets.single import routes as single_routes
+from keyway_backend.features.secrets.single.entries import LiveSecrets
+from keyway_backend.features.secrets.single.retention import Retention
+from keyway_backend.features.secrets.single.routes import Single
+from keyway_backend.features.secrets.single.trash import Trash
+from keyway_backend.features.secrets.single.versions import Versions
 from keyway_backend.features.sign_in import routes as sign_in_routes
 from keyway_backend.features.sign_in.rules import Origins, origin_of
 from keyway_backend.features.sign_in.service import WebSignIns
@@ -93,6 +99,8 @@ class Services:
     session_cookies: SessionCookies
     vaults: Vaults
     secrets: SecretsService
+    single: Single
+    retention: Retention
     health: Health
     repositories: Repositories
     insight: Insight
@@ -195,6 +203,8 @@ def _services(
         SessionCookies(settings.session_cookie_domain),
         Vaults(database, access, macs, github_url=settings.github_url),
         SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
+        Single(LiveSecrets(database, crypto, events), Versions(database, crypto, events), Trash(database, crypto)),
+        Retention(database),
         health,
         Repositories(access),
         Insight.of(database),
@@ -293,6 +303,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         sign_in_routes.router(running.sign_ins, running.session_cookies, running.access.origin),
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),
+        single_routes.router(running.single),
         github_routes.router(running.repositories),
         *Insight.routers(running.insight),
         permissions_routes.router(running.permissions, running.collaborators),

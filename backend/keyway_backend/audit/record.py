@@ -43,6 +43,12 @@ async def record(connection: Connection, event: Event) -> None:
     await insert(connection, [row_of(event)])
 
 
+async def record_all(connection: Connection, events: Sequence[Event]) -> None:
+    """Adds a row for each of them to the caller's transaction, in one statement."""
+    if events:
+        await insert(connection, [row_of(event) for event in events])
+
+
 async def record_once(connection: Connection, event: Event, *, seconds: int) -> None:
     """Adds the row unless one of this action, credential, environment, revision and details is that recent."""
     row = row_of(event)

@@ -32,8 +32,9 @@ from keyway_backend.platform.limits import SCOPE_KEY
 JSON: Final = "application/json; charset=utf-8"
 # A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
 _ENCODED_SLASH: Final = b"%2f"
-# Only a push is large, and its body is read after its sender is known (`access/guards.py`).
+# Only values are large, and such a body is read after its sender is known (`access/guards.py`).
 _PUSH: Final = "/v1/secrets/push"
+_IN_A_VAULT: Final = "/v1/vaults/"
 _SMALL_BODY_BYTES: Final = 65_536
 _BODIES_AT_ONCE_BYTES: Final = 8 * REQUEST_BODY_BYTES
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -113,7 +114,8 @@ def _request_id(scope: Scope) -> str:
 
 
 def _body_limit(scope: Scope) -> int:
-    return REQUEST_BODY_BYTES if scope["path"] == _PUSH else _SMALL_BODY_BYTES
+    late = scope["path"] == _PUSH or scope["path"].startswith(_IN_A_VAULT)
+    return REQUEST_BODY_BYTES if late else _SMALL_BODY_BYTES
 
 
 class _Bodies:

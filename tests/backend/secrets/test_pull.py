@@ -85,7 +85,7 @@ class TestRecord:
         desk.set(HARD)
         desk.get(headers={"User-Agent": PUBLIC_CLI})
         (row,) = desk.audit("secrets_pulled")
-        assert (row["revision"], row["keys"], row["details"]) == (1, None, {"secretCount": len(HARD)})
+        assert (row["revision"], row["keys"], row["details"]) == (1, None, {"role": "admin", "secretCount": len(HARD)})
         assert (row["actor_login"], row["platform"], row["source"]) == (desk.scene.owner, "cli", "cli")
 
     def test_a_partial_read_names_its_keys(self, desk: Desk) -> None:

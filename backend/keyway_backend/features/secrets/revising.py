@@ -13,6 +13,7 @@ from uuid import UUID
 from keyway_core.sealed import Sealed
 
 from keyway_backend.access.grants import EnvironmentGrant
+from keyway_backend.audit import Subject
 from keyway_backend.db.engine import Database
 from keyway_backend.features.secrets import errors, rules, store
 from keyway_backend.features.secrets.rules import Effect, LiveValue, State
@@ -46,7 +47,7 @@ class Revising:
         grant: EnvironmentGrant,
         state: State,
         items: Sequence[Item],
-        leaving: Sequence[str],
+        leaving: Sequence[str] = (),
         *,
         echo: bool = False,
     ) -> Outcome:
@@ -111,6 +112,14 @@ def place_of(grant: EnvironmentGrant) -> Place:
     if grant.environment is None:
         raise NotFound("Environment not found")
     return Place(grant.vault.id, grant.vault.github_repo_id, grant.environment.id)
+
+
+def subject_of(grant: EnvironmentGrant, revision: int) -> Subject:
+    """The granted environment at a revision, as the record names it."""
+    vault, environment = grant.vault, grant.environment
+    if environment is None:
+        return Subject(vault.id, vault.full_name)
+    return Subject(vault.id, vault.full_name, environment.id, environment.name, revision)
 
 
 def whole(state: State) -> Manifest:

@@ -159,13 +159,10 @@ def _values(sent: Any, faults: _Faults) -> tuple[dict[str, Sensitive], dict[str,
     values: dict[str, Sensitive] = {}
     sizes: dict[str, int] = {}
     for key, text in sent.items():
-        wrong, size = key_fault(key) or _value_fault(text), _size(text)
-        if wrong is None and (size is None or size > VALUE_BYTES):
-            wrong = _size_fault(size)
-        if wrong is not None:
+        if (wrong := key_fault(key) or value_fault(text)) is not None:
             faults.add(f"secrets.{key[:KEY_LENGTH]}", wrong)
             continue
-        values[key], sizes[key] = Sensitive(text), size or 0
+        values[key], sizes[key] = Sensitive(text), utf8_bytes(text) or 0
     return values, sizes
 
 
@@ -178,16 +175,18 @@ def key_fault(key: str) -> str | None:
     return None
 
 
-def _value_fault(text: Any) -> str | None:
+def value_fault(text: Any) -> str | None:
+    """Why a value cannot be stored, or None."""
     if not isinstance(text, str):
         return "The value is not a string; put it in quotes."
-    return "The value holds a NUL, which no environment variable can." if "\0" in text else None
+    if "\0" in text:
+        return "The value holds a NUL, which no environment variable can."
+    size = utf8_bytes(text)
+    return _size_fault(size) if size is None or size > VALUE_BYTES else None
 
 
-def _size(text: Any) -> int | None:
-    """UTF-8 bytes; None for what has none."""
-    if not isinstance(text, str):
-        return None
+def utf8_bytes(text: str) -> int | None:
+    """The bytes of a text in UTF-8; None for what has none."""
     try:
         return len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:

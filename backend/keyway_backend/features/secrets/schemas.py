@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from keyway_backend.features.secrets.rules import MESSAGE_CHARACTERS
 
 SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
-_KEY_PATTERN: Final = f"^{KEY.pattern}$"
+KEY_PATTERN: Final = f"^{KEY.pattern}$"
 
 
 class Meta(BaseModel):
@@ -135,7 +135,7 @@ PUSH_BODY: Final[dict[str, Any]] = {
         "secrets": {
             "type": "object",
             "maxProperties": KEYS_PER_ENVIRONMENT,
-            "propertyNames": {"pattern": _KEY_PATTERN},
+            "propertyNames": {"pattern": KEY_PATTERN},
             "additionalProperties": {
                 "type": "string",
                 "maxLength": VALUE_BYTES,
@@ -149,7 +149,7 @@ PUSH_BODY: Final[dict[str, Any]] = {
         },
         "delete": {
             "type": "array",
-            "items": {"type": "string", "pattern": _KEY_PATTERN},
+            "items": {"type": "string", "pattern": KEY_PATTERN},
             "maxItems": KEYS_PER_ENVIRONMENT,
             "description": "keys to delete, with mode merge",
         },
@@ -256,5 +256,5 @@ PUSH_OPENAPI: Final[dict[str, Any]] = {
 }
 PULL_OPENAPI: Final[dict[str, Any]] = {"parameters": [*_ENVIRONMENT, *_PAGES, _IF_NONE_MATCH]}
 VIEW_OPENAPI: Final[dict[str, Any]] = {
-    "parameters": [*_ENVIRONMENT, _query("key", "the name of the secret", type="string", pattern=_KEY_PATTERN)]
+    "parameters": [*_ENVIRONMENT, _query("key", "the name of the secret", type="string", pattern=KEY_PATTERN)]
 }

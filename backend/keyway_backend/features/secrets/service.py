@@ -18,10 +18,10 @@ from keyway_core.sealed import Sealed
 from keyway_core.sensitive import Sensitive
 
 from keyway_backend.access.grants import Environment, EnvironmentGrant
-from keyway_backend.audit import Action, Event, GroupWriter, Subject, record, record_once
+from keyway_backend.audit import Action, Event, GroupWriter, record, record_once
 from keyway_backend.db.engine import Database
 from keyway_backend.features.secrets import errors, legacy, rules, store
-from keyway_backend.features.secrets.revising import Revising, persist, revision
+from keyway_backend.features.secrets.revising import Revising, persist, revision, subject_of
 from keyway_backend.features.secrets.rules import Effect, Mode, Push, State, Stats
 from keyway_backend.features.secrets.store import Head, NewRevision, NewValue
 from keyway_backend.platform.clock import now
@@ -167,7 +167,7 @@ class SecretsService:
                 Action.SECRETS_PULLED,
                 grant.actor,
                 grant.origin,
-                _subject(grant, head.number),
+                subject_of(grant, head.number),
                 details={"notModified": True},
             )
             await record_once(connection, event, seconds=UNCHANGED_PULL_SECONDS)
@@ -190,7 +190,7 @@ class SecretsService:
         if not texts:
             raise errors.no_such_key(key, environment.name)
         details = {"key": key, "secretName": key, "role": grant.role.value}
-        subject = _subject(grant, found.head.number)
+        subject = subject_of(grant, found.head.number)
         event = Event(Action.SECRET_VALUE_ACCESSED, grant.actor, grant.origin, subject, [key], details)
         await self._events.record(event)
         return texts[0]
@@ -326,18 +326,13 @@ def _without_comparison(push: Push) -> Pushed:
     return Pushed(Stats(0, len(push.values), len(push.delete), None), None)
 
 
-def _subject(grant: EnvironmentGrant, revision: int) -> Subject:
-    environment = _existing(grant)
-    return Subject(grant.vault.id, grant.vault.full_name, environment.id, environment.name, revision)
-
-
 def _read_event(grant: EnvironmentGrant, revision: int, count: int, part: Entries | None) -> Event:
     details = {"secretCount": count, "role": grant.role.value}
     keys = part.keys if part else None
-    return Event(Action.SECRETS_PULLED, grant.actor, grant.origin, _subject(grant, revision), keys, details)
+    return Event(Action.SECRETS_PULLED, grant.actor, grant.origin, subject_of(grant, revision), keys, details)
 
 
 def _pushed_event(grant: EnvironmentGrant, decision: _Decision) -> Event:
     details, keys = asdict(decision.effect.stats()), decision.effect.keys
-    subject = _subject(grant, decision.head.number)
+    subject = subject_of(grant, decision.head.number)
     return Event(Action.SECRETS_PUSHED, grant.actor, grant.origin, subject, keys, details)

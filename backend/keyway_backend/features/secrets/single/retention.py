@@ -1,0 +1,50 @@
+"""What is forgotten by itself: old versions, and what lay in the trash for 30 days (policy.yaml `limits.history`).
+
+A job calls `purge_old`. It walks over the secrets in the order of their ids, some at a time, each time in a transaction
+of its own; killed in between it has done what it has done. Time is the database's, so that no clock of ours that jumps
+ahead forgets anything too early.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from keyway_backend.db.engine import Database
+from keyway_backend.features.secrets.single import store
+from keyway_backend.platform import log
+
+AT_ONCE: Final = 2_000
+
+_log = log.logger("retention")
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many values were forgotten."""
+
+    versions: int
+    trashed: int
+
+
+class Retention:
+    """Keeps history as long as it is promised, and no longer."""
+
+    def __init__(self, database: Database, *, at_once: int = AT_ONCE) -> None:
+        self._database = database
+        self._at_once = at_once
+
+    async def purge_old(self) -> Purged:
+        """Forgets versions that are neither among the last 10 nor younger than 90 days, and trash after 30 days."""
+        cursor, versions, trashed = UUID(int=0), 0, 0
+        while True:
+            async with self._database.transaction() as connection:
+                secrets = await store.secrets_after(connection, cursor, self._at_once)
+                if not secrets:
+                    break
+                versions += await store.purge_old_versions(connection, secrets)
+                trashed += await store.purge_old_trash(connection, secrets)
+            cursor = secrets[-1]
+        _log.info("purged", versions=versions, trashed=trashed)
+        return Purged(versions, trashed)
