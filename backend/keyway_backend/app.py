@@ -42,6 +42,9 @@ from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
+from keyway_backend.features.organizations import routes as organizations_routes
+from keyway_backend.features.organizations.hooks import UnlimitedOrganizations
+from keyway_backend.features.organizations.service import Organizations as OrganizationService
 from keyway_backend.features.permissions import routes as permissions_routes
 from keyway_backend.features.permissions.collaborators import Collaborators
 from keyway_backend.features.permissions.service import Permissions
@@ -107,6 +110,7 @@ class Services:
     permissions: Permissions
     collaborators: Collaborators
     limits: Limits
+    organizations: OrganizationService
 
 
 @asynccontextmanager
@@ -211,6 +215,7 @@ def _services(
         permissions,
         Collaborators(database, github, permissions),
         limits,
+        OrganizationService(database, access, macs, github, UnlimitedOrganizations()),
     )
 
 
@@ -307,6 +312,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         github_routes.router(running.repositories),
         *Insight.routers(running.insight),
         permissions_routes.router(running.permissions, running.collaborators),
+        organizations_routes.router(running.organizations),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from keyway_backend.app import Services
+from keyway_backend.features.organizations.service import ROSTER_JOB
 from keyway_backend.health import Check, CheckFailed
 from keyway_backend.jobs import Jobs
 from keyway_backend.platform.settings import Settings
@@ -30,7 +31,7 @@ async def working(settings: Settings, running: Services) -> AsyncIterator[Jobs]:
 
 def register(jobs: Jobs, running: Services) -> None:
     """Every task, one line each: `jobs.task(name, handler)`, `jobs.every(cron line in UTC, name, handler)`."""
-    del jobs, running
+    jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
 
 
 def alive(jobs: Jobs) -> Check:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request
 from keyway_core.roles import Role
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.responses import Response
 
 from keyway_backend.access.actor import Scope
@@ -28,21 +27,6 @@ Manager = Annotated[VaultGrant, Depends(VaultGuard(Scope.SESSION, Right.MANAGE))
 User = Annotated[str | None, Query(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.\-]+$")]
 
 _TAKEN: Final[dict[str, Any]] = {"description": "An override of that target and environment exists"}
-
-
-class _RuledEnvironment(Convertor[str]):
-    """The last step of the older routes, which the names of the newer ones are not: those have no other methods."""
-
-    regex = r"(?!(?:overrides|reset|effective|defaults)(?:/|$))[^/]+"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("ruled_environment", _RuledEnvironment())
 
 
 def _body(shape: type[Any]) -> dict[str, Any]:
@@ -115,7 +99,7 @@ def _minimum_rules(routes: APIRouter, permissions: Permissions) -> None:
         return ok(request, await permissions.minimum_rules(grant))
 
     @routes.put(
-        "/permissions/{env:ruled_environment}",
+        "/permissions/{env}",
         responses={200: {"model": schemas.RuleSetAnswer}, 409: {"description": "Somebody else changes these rules"}},
         openapi_extra=_body(schemas.RuleBody),
     )
@@ -125,7 +109,7 @@ def _minimum_rules(routes: APIRouter, permissions: Permissions) -> None:
         wanted = MinimumRoles(Role(asked.read), Role(asked.write))
         return ok(request, await permissions.set_minimum(grant, env, wanted))
 
-    @routes.delete("/permissions/{env:ruled_environment}", responses={200: {"model": schemas.RuleDroppedAnswer}})
+    @routes.delete("/permissions/{env}", responses={200: {"model": schemas.RuleDroppedAnswer}})
     async def drop_rule(request: Request, grant: Ruler, env: str) -> Response:
         """Back to the defaults in an environment."""
         return ok(request, await permissions.drop_minimum(grant, env))
