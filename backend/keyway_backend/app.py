@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from keyway_backend import VERSION, instance
 from keyway_backend.access.callers import Callers
+from keyway_backend.access.cookies import SessionCookie
 from keyway_backend.access.credentials import Credentials
 from keyway_backend.access.decide import Access
 from keyway_backend.access.macs import Macs
@@ -191,11 +192,13 @@ def _services(
         settings.github_app_install_url,
     )
     roles = Roles(database, github, macs, role_seconds=settings.role_cache_seconds)
-    credentials = Credentials(sessions, accept_github_tokens=settings.github_pat_login)
+    cookies = SessionCookies(settings.session_cookie_domain)
+    cookie = SessionCookie(cookies.name, {*settings.allowed_origins, settings.api_url})
+    credentials = Credentials(sessions, cookie, accept_github_tokens=settings.github_pat_login)
     people = GitHubTokens(database, github)
     signed_in = People(github, crypto)
     trusted = networks(settings.trusted_proxies)
-    callers = Callers(database, credentials, people, trusted_proxies=trusted)
+    callers = Callers(database, credentials, people, macs, trusted_proxies=trusted)
     access = Access(database, roles, callers, macs, Organizations(github), install_url=install_url)
     permissions = Permissions(database, access, macs)
     return Services(
@@ -204,7 +207,7 @@ def _services(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
         _sign_ins(settings, database, github, signed_in, sessions),
-        SessionCookies(settings.session_cookie_domain),
+        cookies,
         Vaults(database, access, macs, github_url=settings.github_url),
         SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
         Single(LiveSecrets(database, crypto, events), Versions(database, crypto, events), Trash(database, crypto)),

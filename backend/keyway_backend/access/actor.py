@@ -46,6 +46,24 @@ class Person:
     login: str
 
 
+NOBODY: Final = Person(0, "github-actions")
+"""Who GitHub is asked about when it is the repository alone that matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """What a CI token stands for: a repository as it was at the exchange, and the person who started the run.
+
+    `person` is None when that person had no role then. `rule_stands`: the rule that allowed the token is still there.
+    """
+
+    github_repo_id: int
+    github_owner_id: int
+    person: Person | None
+    by_rule: bool
+    rule_stands: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A person (by numeric id) and the credential that proved it. `login` is a label, never compared.
@@ -60,6 +78,7 @@ class Actor:
     credential_id: UUID
     scopes: frozenset[Scope] = SESSION_SCOPES
     binding: Binding | None = None
+    workflow: Workflow | None = None
 
     @property
     def person(self) -> Person:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from keyway_core.roles import Role, Verb, type_from_name
+from keyway_core.roles import EnvironmentType, Role, Verb, type_from_name
 from starlette.requests import Request
 
-from keyway_backend.access import refusals, store
-from keyway_backend.access.actor import Actor, Origin, Person, Scope
-from keyway_backend.access.callers import Callers, proven_by
+from keyway_backend.access import binding, refusals, store
+from keyway_backend.access.actor import NOBODY, Actor, Origin, Person, Scope, Workflow
+from keyway_backend.access.callers import Callers
 from keyway_backend.access.grants import (
     _MINT,
     Effective,
@@ -93,14 +93,14 @@ class Access:
 
     # credentials -------------------------------------------------------------------------------------------------
 
-    async def person(self, request: Request, scope: Scope | None) -> PersonGrant:
+    async def person(self, request: Request, scope: Scope | None, *, ci: bool = False) -> PersonGrant:
         """For routes about the caller's own things."""
-        actor = await self.live(await self.actor(request, scope))
+        actor = await self.live(await self.actor(request, scope, ci=ci))
         return PersonGrant(actor, self.origin(request), _MINT)
 
-    async def actor(self, request: Request, scope: Scope | None) -> Actor:
+    async def actor(self, request: Request, scope: Scope | None, *, ci: bool = False) -> Actor:
         """See `Callers.actor`."""
-        return await self._callers.actor(request, scope)
+        return await self._callers.actor(request, scope, ci=ci)
 
     async def live(self, actor: Actor) -> Actor:
         """See `Callers.live`."""
@@ -116,10 +116,14 @@ class Access:
         self, actor: Actor, origin: Origin, asked: EnvironmentName, verb: Verb, *, in_path: bool = False
     ) -> EnvironmentGrant:
         """One environment of one vault, both named by the request; under /v1/vaults (`in_path`) it has to exist."""
+        if actor.workflow is not None:
+            return await self._workflow_environment(actor, actor.workflow, origin, asked)
         # What no environment can be called is looked for by a name that none has: text columns hold no NUL.
         wanted = asked.environment if asked.environment.isprintable() else ""
         actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted)
         vault, role = standing.vault, standing.role
+        if vault is not None and not _environment_in_binding(actor, vault):
+            raise refusals.outside_binding()
         if vault is None or role is None:
             no_access = refusals.no_vault_in_path() if in_path else refusals.no_vault_in_secrets()
             raise self._refused(actor, standing, no_access)
@@ -227,7 +231,8 @@ class Access:
             same = standing.vault is not None and standing.vault.vault.id == vault.vault.id
             return standing if same else None
 
-        standings = await asyncio.gather(*(standing_on(vault) for vault in everything))
+        bound = [vault for vault in everything if binding.holds(actor, vault.vault.id)]
+        standings = await asyncio.gather(*(standing_on(vault) for vault in bound))
         return [
             self._vault_grant(actor, grant.origin, standing, standing.vault)
             for standing in standings
@@ -299,7 +304,10 @@ class Access:
 
     async def repository(self, grant: PersonGrant, owner: str, name: str) -> Granted | Denied | NotInstalled:
         """What the person is on a repository, whether it has a vault or not. Raises Unavailable, Forbidden."""
-        answer = await self._roles.ask(grant.actor.person, owner, name, since=time.monotonic())
+        since = time.monotonic()
+        if grant.actor.binding is not None:
+            await self._look_up_bound(grant.actor, Named(owner, name))
+        answer = await self._roles.ask(grant.actor.person, owner, name, since=since)
         if isinstance(answer, Misconfigured | Unknown):
             raise refusals.undecided(answer)
         return answer
@@ -321,13 +329,49 @@ class Access:
     ) -> tuple[Actor, list[Found]]:
         async with self._database.read() as connection:
             rows = await store.look_up(connection, actor, where, environment)
-        proven = proven_by(actor, rows[0]) if rows else await self.live(actor)
+            proven = await self._callers.proven(connection, actor, rows[0]) if rows else actor
+        if not rows:
+            proven = await self.live(actor)
         return proven, found(rows, actor.github_user_id, self._macs)
 
     async def _standing(self, actor: Actor, named: Named, environment: str | None = None) -> tuple[Actor, Standing]:
         since = time.monotonic()
+        actor, there = await self._look_up_bound(actor, named, environment)
+        standing = await self._decided(actor, named, there, environment, since=since)
+        if standing.vault is not None and not binding.holds(actor, standing.vault.vault.id):
+            raise refusals.outside_binding()
+        return actor, standing
+
+    async def _look_up_bound(
+        self, actor: Actor, named: Named, environment: str | None = None
+    ) -> tuple[Actor, list[Found]]:
+        """Own, foreign and missing vaults outside a binding are refused alike, before GitHub is asked."""
         actor, there = await self._look_up(actor, named, environment)
-        return actor, await self._decided(actor, named, there, environment, since=since)
+        if actor.binding is not None and not any(binding.holds(actor, one.vault.id) for one in there):
+            raise refusals.outside_binding()
+        return actor, there
+
+    async def _workflow_environment(
+        self, actor: Actor, workflow: Workflow, origin: Origin, asked: EnvironmentName
+    ) -> EnvironmentGrant:
+        """For a CI token: its one environment, if everything that allowed it still holds."""
+        since = time.monotonic()
+        person = workflow.person or NOBODY
+        async with self._database.read() as connection:
+            rows = await store.look_up(connection, person, Numbered(workflow.github_repo_id))
+        there = [one for one in found(rows, person.github_user_id, self._macs) if binding.holds(actor, one.vault.id)]
+        named = [one for one in there if one.vault.full_name.lower() == f"{asked.owner}/{asked.name}".lower()]
+        environment = next((e for one in named for e in one.environments if e.name == asked.environment), None)
+        if environment is None or not binding.holds(actor, named[0].vault.id, environment.id):
+            raise refusals.outside_binding()
+        label = Named(named[0].vault.owner_login, named[0].vault.repo_name)
+        standing = await self._decided(person, label, named, since=since)
+        if standing.vault is None or not _still_allows(workflow, standing, environment):
+            raise refusals.workflow_ended()
+        there_now = replace(standing.vault.vault, installation_id=standing.installation_id)
+        return EnvironmentGrant(
+            actor, origin, there_now, environment, environment.name, Role.READ, Verb.READ, also_reads=True, mint=_MINT
+        )
 
     async def _decided(
         self, person: Actor | Person, named: Named, there: list[Found], environment: str | None = None, *, since: float
@@ -367,7 +411,7 @@ class Access:
         async with self._database.read() as connection:
             await store.relabel(connection, repository)
         for vault in there:
-            if vault.vault.github_repo_id == repository.id:
+            if (vault.vault.github_repo_id, vault.vault.github_owner_id) == (repository.id, repository.owner.id):
                 return vault
         async with self._database.read() as connection:
             rows = await store.look_up(connection, person, Numbered(repository.id), environment)
@@ -413,7 +457,27 @@ def _allowed(
     return {
         one.id: (one, vault.verbs(role, person.github_user_id, one) if role is not None else nothing)
         for one in vault.environments
+        if isinstance(person, Person) or binding.holds(person, vault.vault.id, one.id)
     }
+
+
+def _environment_in_binding(actor: Actor, vault: Found) -> bool:
+    """Whether the environment that a request named, which is all that was looked up, lies within the binding."""
+    if actor.binding is None or not actor.binding.environment_ids:
+        return True
+    return any(binding.holds(actor, vault.vault.id, one.id) for one in vault.environments)
+
+
+def _still_allows(workflow: Workflow, standing: Standing, environment: Environment) -> bool:
+    """What policy.yaml `credentials.ci.rechecked_on_every_use` lists."""
+    vault = standing.vault
+    if vault is None or standing.installation_id is None:
+        return False
+    if (vault.vault.github_repo_id, vault.vault.github_owner_id) != (workflow.github_repo_id, workflow.github_owner_id):
+        return False
+    if workflow.person is not None and standing.role is None:
+        return False
+    return workflow.rule_stands if workflow.by_rule else environment.type is not EnvironmentType.PROTECTED
 
 
 def _sees_remains(actor: Actor, standing: Standing) -> bool:

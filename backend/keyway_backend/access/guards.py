@@ -50,7 +50,7 @@ class PersonGuard(Guard):
         self.ci = ci
 
     async def __call__(self, request: Request) -> PersonGrant:
-        return await _access(request).person(request, self.scope)
+        return await _access(request).person(request, self.scope, ci=self.ci)
 
 
 class SecretsGuard(Guard):
@@ -62,7 +62,8 @@ class SecretsGuard(Guard):
 
     async def __call__(self, request: Request) -> EnvironmentGrant:
         access = _access(request)
-        actor = await access.actor(request, Scope.READ if self.verb is Verb.READ else Scope.WRITE)
+        reads = self.verb is Verb.READ
+        actor = await access.actor(request, Scope.READ if reads else Scope.WRITE, ci=reads)
         query = request.query_params
         names = {"repo": query.getlist("repo"), "environment": query.getlist("environment")}
         if self.needs_key:
@@ -128,6 +129,7 @@ class VaultGuard(Guard):
         named = await _named_in_path(request, actor)
         origin = access.origin(request)
         grant = await access.vault(actor, origin, named, self.right, while_uninstalled=self.while_uninstalled)
+        _refuse_other_environments(request, grant)
         return await access.with_manage(grant) if self.asks_manage else grant
 
 
@@ -141,7 +143,7 @@ class EnvironmentGuard(Guard):
 
     async def __call__(self, request: Request) -> EnvironmentGrant:
         access = _access(request)
-        actor = await access.actor(request, self.scope)
+        actor = await access.actor(request, self.scope, ci=self.ci)
         named = await _named_in_path(request, actor)
         asked = EnvironmentName(named.owner, named.name, request.path_params["name"])
         return await access.environment(actor, access.origin(request), asked, self.verb, in_path=True)
@@ -186,6 +188,15 @@ def id_in_path(request: Request, name: str) -> UUID | None:
         return UUID(request.path_params[name])
     except ValueError:
         return None
+
+
+def _refuse_other_environments(request: Request, grant: VaultGrant) -> None:
+    """A credential that is bound to environments names one of them, if the path names any."""
+    bound, name = grant.actor.binding, request.path_params.get("name")
+    if name is None or bound is None or not bound.environment_ids:
+        return
+    if name not in {one.name for one, _ in grant.environments.values()}:
+        raise refusals.outside_binding()
 
 
 async def _named_in_path(request: Request, actor: Actor) -> Named:

@@ -26,6 +26,9 @@ class Purpose(StrEnum):
     OVERRIDE = "permission-override"
     DEFAULTS = "organisation-defaults"
     ENVIRONMENT_TYPE = "environment-type"
+    API_KEY = "api-key"
+    CI_RULE = "ci-rule"
+    CI_TOKEN = "ci-token"  # noqa: S105 - names what is coded
 
 
 class Macs:

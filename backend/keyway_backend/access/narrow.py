@@ -27,6 +27,8 @@ def narrow(grant: VaultGrant, environment: str | UUID, verb: Verb, *, missing: P
             return EnvironmentGrant(
                 grant.actor, grant.origin, grant.vault, one, one.name, grant.role, verb, Verb.READ in verbs, _MINT
             )
+    if grant.actor.binding is not None and grant.actor.binding.environment_ids:
+        raise refusals.outside_binding()
     if isinstance(environment, str):
         implied = type_from_name(environment)
         if verb not in allowed_verbs(grant.role, grant.actor.github_user_id, implied, None, grant.rules):

@@ -41,6 +41,36 @@ def not_manager() -> Forbidden:
     return Forbidden("Only repository admins and organization owners can perform this action")
 
 
+def outside_binding() -> Forbidden:
+    """For a bound credential, whether what it named is there or not."""
+    return Forbidden("This credential is bound to other vaults or environments.")
+
+
+def wrong_address() -> Forbidden:
+    """For an API key from an address that is not on its list."""
+    return Forbidden("This API key may not be used from this address.")
+
+
+def lacks_scope(scope: str) -> Forbidden:
+    """The credential is of a kind that may not, or has not the scope."""
+    return Forbidden(f"This credential lacks the scope {scope}.")
+
+
+def not_for_workflows() -> Forbidden:
+    """For a CI token on a route that admits none."""
+    return Forbidden("A CI token reads one environment and does nothing else.")
+
+
+def workflow_ended() -> Forbidden:
+    """For a CI token whose conditions no longer hold."""
+    return Forbidden("What allowed this CI token no longer holds; exchange a new one.")
+
+
+def cross_site() -> Forbidden:
+    """For a write that a cookie speaks for, from a page that is not ours."""
+    return Forbidden("This request did not come from a page of this Keyway.")
+
+
 def no_environment() -> NotFound:
     """In a path, after the right was found to be enough."""
     return NotFound("Environment not found")

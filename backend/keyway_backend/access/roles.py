@@ -16,7 +16,7 @@ from typing import Final
 from keyway_core.roles import Role, role_from_github
 
 from keyway_backend.access import store
-from keyway_backend.access.actor import Person
+from keyway_backend.access.actor import NOBODY, Person
 from keyway_backend.access.macs import Macs, Purpose
 from keyway_backend.clients.github import GitHub, GitHubUnknown, Permission, PermissionMissing, Repository
 from keyway_backend.db.engine import Database
@@ -166,6 +166,8 @@ class Roles:
     async def _role(self, person: Person, installation: int, repository: Repository) -> Role | None:
         if repository.owner.type == "User" and repository.owner.id == person.github_user_id:
             return Role.ADMIN
+        if person == NOBODY:
+            return None
         told = await self._permission(person, installation, repository)
         if told is None:
             return None

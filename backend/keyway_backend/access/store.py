@@ -18,7 +18,9 @@ from keyway_backend.db.engine import Connection, one, rows, run
 
 _CREDENTIAL: Final[LiteralString] = """
     SELECT now() AS asked_at, u.login,
-        s.id IS NOT NULL AND s.revoked_at IS NULL AND s.expires_at > now() AS session_live"""
+        s.id IS NOT NULL AND s.revoked_at IS NULL AND s.expires_at > now() AND (s.kind <> 'dashboard'
+            OR coalesce(s.last_used_at, s.created_at) > now() - interval '8 hours') AS session_live,
+        coalesce(s.last_used_at, s.created_at) < now() - interval '1 minute' AS session_unseen"""
 _VAULT: Final[LiteralString] = """,
         v.id AS vault_id, v.github_repo_id, v.github_owner_id, v.owner_login, v.repo_name, v.private,
         v.created_by_github_user_id,
@@ -122,6 +124,16 @@ _TRASHED: Final[LiteralString] = """
     JOIN revisions AS closed ON closed.environment_id = last.environment_id AND closed.number = last.to_revision
     WHERE s.id = %(secret)s AND s.vault_id = %(vault)s AND last.purged_at IS NULL
         AND closed.created_at > now() - interval '30 days'"""
+
+
+_SEEN: Final[LiteralString] = """
+    UPDATE sessions SET last_used_at = now()
+    WHERE id = (SELECT id FROM sessions WHERE id = %(id)s FOR NO KEY UPDATE SKIP LOCKED)"""
+
+
+async def note_session(connection: Connection, session_id: UUID) -> None:
+    """When a session was used last; once a minute at most, and waiting for nobody."""
+    await run(connection, _SEEN, id=session_id)
 
 
 async def person(connection: Connection, actor: Actor) -> DictRow | None:

@@ -1,0 +1,81 @@
+"""API keys of people on a running stack, written as the backend writes them: with the instance's secret."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+import jwt
+import psycopg
+from keyway_backend.access import api_keys
+from keyway_backend.access.actor import Binding, Scope
+from keyway_backend.access.macs import Macs
+from keyway_standalone.processes import Stack
+from psycopg.rows import dict_row
+
+ALL: frozenset[Scope] = frozenset(Scope) - {Scope.SESSION}
+
+
+@dataclass(frozen=True)
+class Given:
+    """A key, and its row's id."""
+
+    token: str
+    id: UUID
+
+
+def give(
+    stack: Stack,
+    session: str,
+    scopes: Collection[Scope] = ALL,
+    *,
+    vaults: Collection[str] | None = None,
+    environments: Collection[str] = (),
+    addresses: Collection[str] = (),
+    days: float = 1,
+) -> Given:
+    """A key of the person whose session token this is. `vaults` and `environments` are ids."""
+    claims = jwt.decode(session, options={"verify_signature": False})
+    binding = None
+    if vaults is not None:
+        binding = Binding(frozenset(map(UUID, vaults)), frozenset(map(UUID, environments)))
+    token, moment = api_keys.mint("live"), datetime.now(UTC)
+    key = api_keys.NewKey(
+        uuid4(),
+        UUID(claims["sub"]),
+        int(claims["forgeUserId"]),
+        "of a test",
+        "live",
+        token,
+        frozenset(scopes),
+        binding,
+        tuple(addresses),
+        moment,
+        moment + timedelta(days=days),
+    )
+    asyncio.run(_insert(stack, key))
+    return Given(token.reveal(), key.id)
+
+
+def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
+    """Runs a statement as the database's administrator."""
+    with psycopg.connect(stack.superuser_database_url, autocommit=True) as connection:
+        cursor = connection.execute(statement, values)
+        return cursor.fetchall() if cursor.description else []
+
+
+def environment_ids(stack: Stack, vault_id: str) -> dict[str, str]:
+    """Environments of a vault: name and id."""
+    found = sql(stack, "SELECT name, id FROM environments WHERE vault_id = %s AND deleted_at IS NULL", vault_id)
+    return {name: str(id_) for name, id_ in found}
+
+
+async def _insert(stack: Stack, key: api_keys.NewKey) -> None:
+    async with await psycopg.AsyncConnection.connect(
+        stack.superuser_database_url, autocommit=True, row_factory=dict_row
+    ) as connection:
+        await api_keys.insert(connection, Macs(stack.instance.jwt_secret), key)
