@@ -148,9 +148,9 @@ async def insert(connection: Connection, macs: Macs, key: NewKey) -> None:
     )
 
 
-async def find(connection: Connection, macs: Macs, token: str) -> FoundKey | None:
+async def find(connection: Connection, macs: Macs, token: Sensitive) -> FoundKey | None:
     """The key of a token: None for one that is unknown, expired, revoked, or not from us."""
-    row = await one(connection, _FIND, hash=hash_of(token))
+    row = await one(connection, _FIND, hash=hash_of(token.reveal()))
     if row is None or not is_ours(macs, row):
         return None
     return FoundKey(_actor(row), tuple(row["allowed_ips"]), row["unseen"]) if row["live"] else None

@@ -77,15 +77,15 @@ class Callers:
             case GitHubToken():
                 return await self._people.actor_of(credential.token, issued_to_us=credential.issued_to_us)
             case ApiKeyToken():
-                return await self._by_key(credential.token.reveal(), request)
+                return await self._by_key(credential.token, request)
             case CiToken():
                 async with self._database.read() as connection:
-                    actor = await ci_tokens.find(connection, self._macs, credential.token.reveal())
+                    actor = await ci_tokens.find(connection, self._macs, credential.token)
                 if actor is None:
                     raise credentials.invalid()
                 return actor
 
-    async def _by_key(self, token: str, request: Request) -> Actor:
+    async def _by_key(self, token: Sensitive, request: Request) -> Actor:
         """A key's owner. How often a key is used is counted here and written once a minute."""
         async with self._database.read() as connection:
             found = await api_keys.find(connection, self._macs, token)

@@ -90,12 +90,12 @@ async def insert(connection: Connection, macs: Macs, token: NewToken) -> None:
     await run(connection, _INSERT, **row, created_at=token.created_at, mac=mac)
 
 
-async def find(connection: Connection, macs: Macs, token: str) -> Actor | None:
+async def find(connection: Connection, macs: Macs, token: Sensitive) -> Actor | None:
     """The workflow behind a token: None for one that is unknown, expired, revoked, or not from us.
 
     A token whose rule is gone or was not written by us is found as well, with a workflow that nothing allows.
     """
-    found = await one(connection, _FIND, hash=hash_of(token))
+    found = await one(connection, _FIND, hash=hash_of(token.reveal()))
     if found is None or not _is_ours(macs, found):
         return None
     if not found["live"]:
