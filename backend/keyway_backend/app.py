@@ -214,7 +214,7 @@ def _services(
         Retention(database),
         health,
         Repositories(access),
-        Insight.of(database),
+        Insight.of(database, access),
         permissions,
         Collaborators(database, github, permissions),
         limits,

@@ -210,7 +210,7 @@ class Access:
             return False
         return role == "owner"
 
-    async def vaults(self, grant: PersonGrant) -> list[VaultGrant]:
+    async def vaults(self, grant: PersonGrant | OrgGrant) -> list[VaultGrant]:
         """Every vault on which the person has a role, last changed first.
 
         A vault whose installation lacks a permission is left out: its owner's mistake must not close everybody's list.

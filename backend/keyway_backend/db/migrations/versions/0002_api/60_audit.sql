@@ -10,7 +10,8 @@ CREATE INDEX audit_events_vault_idx ON audit_events (vault_id, at)
 
 -- Every event with which a value was seen, in the rights of whoever asks.
 CREATE VIEW reads WITH (security_invoker = true) AS
-SELECT id, tx, at, action, actor_user_id, actor_github_user_id AS github_user_id, actor_login AS login, credential_kind,
+SELECT id, tx, at, action, actor_user_id, coalesce(actor_github_user_id, 0) AS github_user_id,
+    actor_login AS login, credential_kind,
     credential_id, platform, source, ip, user_agent, device_id, vault_id, repository, environment_id, environment,
     revision, keys, (coalesce(details ->> 'valueId', details ->> 'versionId'))::uuid AS value_id,
     details ->> 'role' AS role

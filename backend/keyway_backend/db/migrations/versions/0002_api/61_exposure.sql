@@ -32,3 +32,5 @@ CREATE TABLE exposure_ticks (
     CONSTRAINT exposure_ticks_secret_id_fkey FOREIGN KEY(secret_id) REFERENCES secrets (id) ON DELETE CASCADE
 );
 CREATE INDEX exposure_ticks_vault_idx ON exposure_ticks (vault_id);
+
+INSERT INTO audit_positions (follower, tx, event_id) VALUES ('exposure', 0, '00000000-0000-0000-0000-000000000000');

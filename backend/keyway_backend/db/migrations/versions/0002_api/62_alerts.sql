@@ -49,3 +49,5 @@ CREATE TABLE ip_locations (
     looked_up_at timestamptz NOT NULL,
     CONSTRAINT ip_locations_pkey PRIMARY KEY (ip)
 );
+
+INSERT INTO audit_positions (follower, tx, event_id) VALUES ('alerts', 0, '00000000-0000-0000-0000-000000000000');

@@ -1,0 +1,1 @@
+"""Who saw which value, and what must be rotated therefore (design.md 6)."""

@@ -1,0 +1,187 @@
+"""The statement that every report is made of: read events x revisions x lineage.
+
+`events` are the reads in question, `pairs` what follows from them: one row for each person and secret. A person who
+read an environment at a revision saw every value with from <= revision < to; one who read keys, those; and whoever saw
+a value saw all values of its line, which share their `root`: copies, restorations, renames.
+
+Reads of whole environments are summed per value with running totals over the revisions, so that a report costs a sort
+of reads and values and never their product.
+"""
+
+from __future__ import annotations
+
+from typing import Final, LiteralString
+
+from keyway_backend.access.rows import READABLE
+
+# The roll-up, and what was read since it was made.
+_RECENT: Final[LiteralString] = """
+    WITH reported AS (
+        SELECT vault_id, github_user_id, environment_id, revision, keys, value_id, login, role, platform,
+            first_at, last_at, reads
+        FROM exposure_reads
+        WHERE vault_id = ANY(%(vaults)s) AND (%(person)s::bigint IS NULL OR github_user_id = %(person)s)
+        UNION ALL
+        SELECT r.vault_id, r.github_user_id, r.environment_id, coalesce(r.revision, 0), r.keys, r.value_id, r.login,
+            r.role, r.platform, r.at, r.at, 1
+        FROM audit_positions AS p JOIN reads AS r ON r.tx >= p.tx AND (r.tx, r.id) > (p.tx, p.event_id)
+        WHERE p.follower = 'exposure' AND r.vault_id = ANY(%(vaults)s)
+            AND (%(person)s::bigint IS NULL OR r.github_user_id = %(person)s)
+    )"""
+# Between two moments: the log itself.
+_BETWEEN: Final[LiteralString] = """
+    WITH reported AS (
+        SELECT r.vault_id, r.github_user_id, r.environment_id, coalesce(r.revision, 0) AS revision, r.keys, r.value_id,
+            r.login, r.role, r.platform, r.at AS first_at, r.at AS last_at, 1 AS reads
+        FROM reads AS r
+        WHERE r.vault_id = ANY(%(vaults)s) AND r.at >= %(since)s AND r.at <= %(until)s
+            AND (%(person)s::bigint IS NULL OR r.github_user_id = %(person)s)
+    )"""
+_REST: Final[LiteralString] = """,
+    events AS MATERIALIZED (
+        SELECT github_user_id AS person, environment_id AS place, revision, keys, value_id,
+            sum(reads)::bigint AS reads, min(first_at) AS first_at, max(last_at) AS last_at,
+            (array_agg(login ORDER BY last_at DESC))[1] AS login,
+            (array_agg(role ORDER BY last_at DESC))[1] AS role,
+            (array_agg(platform ORDER BY last_at DESC))[1] AS platform
+        FROM reported GROUP BY 1, 2, 3, 4, 5
+    ),
+    whole AS (SELECT * FROM events WHERE keys IS NULL AND value_id IS NULL),
+    held AS (
+        SELECT id, place, root, secret_id, since, until FROM (
+            SELECT v.id, v.environment_id AS place, coalesce(v.origin_value_id, v.id) AS root, v.secret_id,
+                v.from_revision AS since, coalesce(v.to_revision, 2147483647) AS until
+            FROM secret_values AS v WHERE v.environment_id IN (SELECT place FROM whole)
+        ) AS every
+        WHERE %(secret)s::uuid IS NULL OR root IN (
+            SELECT coalesce(origin_value_id, id) FROM secret_values WHERE secret_id = %(secret)s)
+    ),
+    marks AS (
+        SELECT person, place, revision AS at, 1 AS step, reads, revision AS read_at, NULL::uuid AS id FROM whole
+        UNION ALL
+        SELECT r.person, h.place, edge.at, 0, 0, NULL, h.id
+        FROM (SELECT DISTINCT person, place FROM whole) AS r JOIN held AS h ON h.place = r.place
+            CROSS JOIN LATERAL (VALUES (h.since), (h.until)) AS edge (at)
+    ),
+    totals AS (
+        SELECT person, place, id, sum(reads) OVER before AS total, max(read_at) OVER before AS last_before,
+            min(read_at) OVER after AS first_after
+        FROM marks
+        WINDOW before AS (PARTITION BY person, place ORDER BY at, step ROWS UNBOUNDED PRECEDING),
+            after AS (PARTITION BY person, place ORDER BY at DESC, step DESC ROWS UNBOUNDED PRECEDING)
+    ),
+    ranges AS (
+        SELECT person, place, id, (max(total) - min(total))::bigint AS reads, min(first_after) AS first_revision,
+            max(last_before) AS last_revision
+        FROM totals WHERE id IS NOT NULL GROUP BY person, place, id HAVING max(total) > min(total)
+    ),
+    sightings AS (
+        SELECT r.person, h.root, h.secret_id, r.reads, f.first_at, l.last_at, r.first_revision, r.last_revision,
+            l.role, l.platform
+        FROM ranges AS r JOIN held AS h ON h.id = r.id
+            JOIN whole AS f ON (f.person, f.place, f.revision) = (r.person, r.place, r.first_revision)
+            JOIN whole AS l ON (l.person, l.place, l.revision) = (r.person, r.place, r.last_revision)
+        UNION ALL
+        SELECT e.person, v.root, v.secret_id, e.reads, e.first_at, e.last_at, v.revision, v.revision, e.role, e.platform
+        FROM events AS e CROSS JOIN LATERAL (
+            SELECT coalesce(p.origin_value_id, p.id) AS root, p.secret_id, e.revision FROM secret_values AS p
+            WHERE p.environment_id = e.place AND p.key = ANY(e.keys) AND e.value_id IS NULL
+                AND p.from_revision <= e.revision AND (p.to_revision IS NULL OR p.to_revision > e.revision)
+            UNION ALL
+            SELECT coalesce(o.origin_value_id, o.id), o.secret_id, o.from_revision
+            FROM secret_values AS o WHERE o.id = e.value_id
+        ) AS v
+        WHERE e.keys IS NOT NULL OR e.value_id IS NOT NULL
+    ),
+    lines AS MATERIALIZED (
+        SELECT coalesce(origin_value_id, id) AS root, secret_id, environment_id, max(from_revision) AS newest,
+            bool_or(to_revision IS NULL) AS live
+        FROM secret_values
+        WHERE environment_id IN (SELECT e.id FROM environments AS e WHERE e.vault_id = ANY(%(vaults)s))
+            AND (%(secret)s::uuid IS NULL OR secret_id = %(secret)s) AND """
+_PAIRS: Final[LiteralString] = """
+        GROUP BY 1, 2, 3
+    ),
+    pairs AS MATERIALIZED (
+        SELECT s.person, n.secret_id, n.environment_id, sum(s.reads)::bigint AS reads, min(s.first_at) AS first_at,
+            max(s.last_at) AS last_at, bool_or(n.live) AS current, max(n.newest) AS newest,
+            min(s.first_revision) FILTER (WHERE s.secret_id = n.secret_id) AS first_revision,
+            max(s.last_revision) FILTER (WHERE s.secret_id = n.secret_id) AS last_revision,
+            (array_agg(s.role ORDER BY s.last_at DESC))[1] AS role,
+            (array_agg(s.platform ORDER BY s.last_at DESC))[1] AS platform
+        FROM sightings AS s JOIN lines AS n ON n.root = s.root
+        GROUP BY s.person, n.secret_id, n.environment_id
+    ),
+    names AS (
+        SELECT e.person, (array_agg(e.login ORDER BY e.last_at DESC))[1] AS login FROM events AS e GROUP BY 1
+    ),
+    people AS (
+        SELECT n.person, u.id AS user_id, coalesce(u.login, n.login, '') AS login, u.avatar_url
+        FROM names AS n LEFT JOIN users AS u ON u.github_user_id = n.person
+    )"""
+_LIST: Final[LiteralString] = """
+    SELECT (SELECT count(DISTINCT person) FROM pairs) AS users,
+        (SELECT count(DISTINCT secret_id) FROM pairs) AS secrets,
+        (SELECT coalesce(sum(reads), 0)::bigint FROM pairs) AS accesses,
+        ARRAY(SELECT jsonb_build_object('user_id', o.user_id, 'login', o.login, 'avatar_url', o.avatar_url,
+                'secrets', b.secrets, 'vaults', b.vaults, 'last_at', extract(epoch FROM b.last_at))
+            FROM (
+                SELECT person, count(*) AS secrets, count(DISTINCT e.vault_id) AS vaults, max(last_at) AS last_at
+                FROM pairs JOIN environments AS e ON e.id = pairs.environment_id
+                GROUP BY person ORDER BY max(last_at) DESC, person LIMIT %(limit)s OFFSET %(offset)s
+            ) AS b JOIN people AS o ON o.person = b.person
+            ORDER BY b.last_at DESC, b.person) AS page"""
+_ROWS: Final[LiteralString] = """
+    SELECT b.person, o.user_id, o.login, o.avatar_url, p.secret_id, e.vault_id, e.name AS environment,
+        v.owner_login || '/' || v.repo_name AS repository, k.key, p.role, p.platform, p.first_at, p.last_at, p.reads,
+        p.first_revision, p.last_revision, t.ticked_at, t.ticked_by, b.users,
+        CASE WHEN p.current THEN 'current' WHEN k.to_revision IS NULL THEN 'rotated' ELSE 'deleted' END AS status,
+        CASE WHEN NOT p.current AND k.to_revision IS NULL THEN (
+            SELECT min(w.created_at) FROM secret_values AS w
+            WHERE w.secret_id = p.secret_id AND w.from_revision > p.newest) END AS rotated_at
+    FROM (
+        SELECT pairs.person, max(last_at) AS last_at, count(*) OVER () AS users
+        FROM pairs JOIN people ON people.person = pairs.person
+        WHERE %(username)s::text IS NULL OR lower(people.login) = lower(%(username)s)
+        GROUP BY pairs.person ORDER BY max(last_at) DESC, pairs.person LIMIT %(limit)s OFFSET %(offset)s
+    ) AS b JOIN people AS o ON o.person = b.person JOIN pairs AS p ON p.person = b.person
+        JOIN environments AS e ON e.id = p.environment_id JOIN vaults AS v ON v.id = e.vault_id
+        CROSS JOIN LATERAL (
+            SELECT key, to_revision FROM secret_values AS k WHERE k.secret_id = p.secret_id
+            ORDER BY from_revision DESC LIMIT 1) AS k
+        LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id
+    ORDER BY b.last_at DESC, b.person, repository, environment, k.key"""
+
+LIST: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _LIST
+LIST_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _LIST
+ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS
+ROWS_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _ROWS
+
+LOCK_POSITION: Final[LiteralString] = """
+    SELECT tx, event_id, (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon
+    FROM audit_positions WHERE follower = %(follower)s FOR UPDATE SKIP LOCKED"""
+ROLL_UP: Final[LiteralString] = """
+    WITH batch AS (
+        SELECT * FROM reads
+        WHERE tx >= %(tx)s AND (tx, id) > (%(tx)s, %(event_id)s) AND tx < %(horizon)s
+        ORDER BY tx, id LIMIT %(most)s
+    ),
+    summed AS (
+        INSERT INTO exposure_reads AS x (
+            vault_id, github_user_id, environment_id, revision, part, keys, value_id, user_id, login, role, platform,
+            first_at, last_at, reads)
+        SELECT vault_id, github_user_id, environment_id, coalesce(revision, 0),
+            CASE WHEN value_id IS NOT NULL THEN value_id::text WHEN keys IS NULL THEN '' ELSE md5(keys::text) END,
+            keys, value_id, (array_agg(actor_user_id ORDER BY at DESC))[1], (array_agg(login ORDER BY at DESC))[1],
+            (array_agg(role ORDER BY at DESC))[1], (array_agg(platform ORDER BY at DESC))[1], min(at), max(at), count(*)
+        FROM batch GROUP BY 1, 2, 3, 4, 5, 6, 7
+        ON CONFLICT (vault_id, github_user_id, environment_id, revision, part) DO UPDATE SET
+            user_id = excluded.user_id, login = excluded.login, role = excluded.role, platform = excluded.platform,
+            first_at = least(x.first_at, excluded.first_at), last_at = greatest(x.last_at, excluded.last_at),
+            reads = x.reads + excluded.reads
+    )
+    SELECT count(*) AS taken, (array_agg(tx ORDER BY tx DESC, id DESC))[1] AS tx,
+        (array_agg(id ORDER BY tx DESC, id DESC))[1] AS event_id
+    FROM batch"""
+ADVANCE: Final[LiteralString] = """
+    UPDATE audit_positions SET tx = %(tx)s, event_id = %(event_id)s WHERE follower = %(follower)s"""

@@ -1,0 +1,218 @@
+"""Exposure against a reference that knows nothing of our statements: random pushes, reads, rotations and copies."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from keyway_backend.db.engine import Database
+from keyway_backend.features.exposure import store
+from keyway_standalone.processes import Stack
+
+from tests.oracle import stage
+from tests.oracle.stage import Home
+from tests.oracle.wire import Call, bearer, send
+
+ENVIRONMENTS = ("development", "staging")
+KEYS = ("A", "B", "C", "D")
+STEPS = 50
+
+
+@dataclass
+class Life:
+    """One secret: what its value was, one line after the other; None when it is deleted."""
+
+    environment: str
+    key: str
+    lines: list[int] = field(default_factory=list)
+    present: int | None = None
+
+
+@dataclass
+class Reference:
+    """What happened, and what follows from it, by looking at everything again and again."""
+
+    live: dict[tuple[str, str], Life] = field(default_factory=dict)
+    lives: list[Life] = field(default_factory=list)
+    revision: dict[str, int] = field(default_factory=lambda: dict.fromkeys(ENVIRONMENTS, 0))
+    seen: dict[str, list[tuple[Life, int, int]]] = field(default_factory=lambda: defaultdict(list))
+    _line: int = 0
+
+    def write(self, environment: str, key: str, line: int | None = None) -> None:
+        """A new value: of a line of its own, or of one that is there."""
+        life = self.live.get((environment, key))
+        if life is None:
+            life = self.live[environment, key] = Life(environment, key)
+            self.lives.append(life)
+        if line is None:
+            line = self._line = self._line + 1
+        life.lines.append(line)
+        life.present = line
+
+    def delete(self, environment: str, key: str) -> None:
+        """The key leaves; if it comes again it is another secret."""
+        self.live.pop((environment, key)).present = None
+
+    def read(self, person: str, environment: str, keys: list[str]) -> None:
+        """Somebody sees values."""
+        for key in keys:
+            life = self.live[environment, key]
+            assert life.present is not None
+            self.seen[person].append((life, life.present, self.revision[environment]))
+
+    def report(self, person: str) -> list[tuple[Any, ...]]:
+        """environment, key, status, how often, first and last revision: for each secret that the person knows."""
+        found = []
+        for life in self.lives:
+            related = [(at, here) for here, line, at in self.seen[person] if line in life.lines]
+            if not related:
+                continue
+            own = [at for at, here in related if here is life]
+            known = {line for _, line, _ in self.seen[person]}
+            status = "deleted" if life.present is None else "current" if life.present in known else "rotated"
+            first, last = (min(own), max(own)) if own else (None, None)
+            found.append((life.environment, life.key, status, len(related), first, last))
+        return sorted(found, key=repr)
+
+
+class Play:
+    """Does the same to the server and to the reference."""
+
+    def __init__(self, home: Home, seed: int) -> None:
+        self.home = home
+        self.reference = Reference()
+        self.random = random.Random(seed)  # noqa: S311 - a game
+        self.people = {name: home.with_role(role) for name, role in (("w", "write"), ("m", "maintain"), ("a", "admin"))}
+
+    def step(self) -> None:
+        """Something happens."""
+        move = self.random.choices(
+            (self.push, self.delete, self.copy, self.pull, self.part, self.view), (4, 1, 2, 5, 2, 2)
+        )
+        move[0](self.random.choice(ENVIRONMENTS))
+
+    def push(self, environment: str) -> None:
+        keys = self.random.sample(KEYS, self.random.randint(1, 3))
+        self._send(environment, {key: f"v{self.random.random()}" for key in keys})
+        for key in keys:
+            self.reference.write(environment, key)
+
+    def delete(self, environment: str) -> None:
+        there = self._keys(environment)
+        if len(there) > 1:
+            key = self.random.choice(there)
+            self._send(environment, {}, [key])
+            self.reference.delete(environment, key)
+
+    def copy(self, environment: str) -> None:
+        """A value in the other environment that was made from one here."""
+        there = self._keys(environment)
+        if not there:
+            return
+        key, other = self.random.choice(there), ENVIRONMENTS[1 - ENVIRONMENTS.index(environment)]
+        source = self.reference.live[environment, key].present
+        target = self.reference.live.get((other, key))
+        if target is not None and target.present == source:
+            return
+        self._send(other, {key: f"copy{self.random.random()}"})
+        self.reference.write(other, key, source)
+        with psycopg.connect(self.home.stack.superuser_database_url) as connection:
+            connection.execute(
+                """UPDATE secret_values AS n SET origin_value_id = coalesce(o.origin_value_id, o.id)
+                   FROM secret_values AS o, environments AS s, environments AS t
+                   WHERE s.vault_id = %(vault)s AND t.vault_id = %(vault)s AND s.name = %(here)s AND t.name = %(other)s
+                       AND o.environment_id = s.id AND n.environment_id = t.id AND o.key = %(key)s AND n.key = %(key)s
+                       AND o.to_revision IS NULL AND n.to_revision IS NULL""",
+                {"vault": self.home.vault_id, "here": environment, "other": other, "key": key},
+            )
+
+    def pull(self, environment: str) -> None:
+        self._read(environment, "pull", "", self._keys(environment))
+
+    def part(self, environment: str) -> None:
+        there = self._keys(environment)
+        if len(there) > 1:
+            self._read(environment, "pull", "&limit=1&offset=1", sorted(there)[1:2])
+
+    def view(self, environment: str) -> None:
+        if there := self._keys(environment):
+            key = self.random.choice(there)
+            self._read(environment, "view", f"&key={key}", [key])
+
+    def _keys(self, environment: str) -> list[str]:
+        return sorted(key for name, key in self.reference.live if name == environment)
+
+    def _send(self, environment: str, values: dict[str, str], delete: list[str] | None = None) -> None:
+        body = {
+            "repoFullName": self.home.full_name, "environment": environment, "mode": "merge", "secrets": values,
+            "delete": delete or [],
+        }  # fmt: skip
+        answer = self.home.post("/v1/secrets/push", body)
+        assert answer.status == 200, answer.body
+        self.reference.revision[environment] += 1
+
+    def _read(self, environment: str, route: str, query: str, keys: list[str]) -> None:
+        if not keys:
+            return
+        person = self.random.choice(list(self.people))
+        path = f"/v1/secrets/{route}?repo={quote(self.home.full_name)}&environment={environment}{query}"
+        headers = (bearer(self.people[person]), ("Accept", stage.SECRETS_JSON))
+        answer = send(self.home.base, Call("GET", path, headers))
+        assert answer.status == 200, answer.body
+        self.reference.read(person, environment, keys)
+
+
+def reported(play: Play) -> dict[str, list[tuple[Any, ...]]]:
+    """What the server says of everybody, in the reference's form."""
+    answer = play.home.get(f"/v1/vaults/{play.home.full_name}/exposure?limit=500")
+    assert answer.status == 200, answer.body
+    by_name = {person["user"]["username"]: person["secrets"] for person in answer.json()["data"]}
+    found = {}
+    for name, token in play.people.items():
+        me = send(play.home.base, Call("GET", "/v1/users/me", (bearer(token),))).json()["data"]["username"]
+        fields = ("environment", "key", "status", "accessCount", "firstRevision", "lastRevision")
+        secrets = [tuple(secret[one] for one in fields) for secret in by_name.get(me, [])]
+        found[name] = sorted(secrets, key=repr)
+    return found
+
+
+def roll_up(stack: Stack, most: int) -> None:
+    """What the job does, in small steps."""
+
+    async def work() -> None:
+        database = Database(stack.app_database_url, size=2)
+        await database.open()
+        try:
+            more = True
+            while more:
+                async with database.transaction() as connection:
+                    more = await store.roll_up(connection, most)
+        finally:
+            await database.close()
+
+    asyncio.run(work())
+
+
+@pytest.fixture(params=[1, 2], ids="seed {}".format)
+def play(stack: Stack, request: pytest.FixtureRequest) -> Play:
+    """A vault to play in."""
+    return Play(stage.home(stack, "reference", keep=False), request.param)
+
+
+def test_no_difference_to_the_reference(play: Play) -> None:
+    """After random changes and reads, before, between and after roll-ups: the same for every person and secret."""
+    for number in range(STEPS):
+        play.step()
+        if number == STEPS // 2:
+            roll_up(play.home.stack, 7)
+    expected = {name: play.reference.report(name) for name in play.people}
+    assert sum(map(len, expected.values())) > 6
+    assert reported(play) == expected
+    roll_up(play.home.stack, 20_000)
+    assert reported(play) == expected
