@@ -37,6 +37,7 @@ from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
 from keyway_backend.features.accounts.github_people import GitHubTokens
+from keyway_backend.features.accounts.own import OwnAccount
 from keyway_backend.features.accounts.people import People
 from keyway_backend.features.accounts.service import Accounts
 from keyway_backend.features.github import routes as github_routes
@@ -99,6 +100,7 @@ class Services:
 
     access: Access
     accounts: Accounts
+    own_account: OwnAccount
     sign_ins: WebSignIns
     session_cookies: SessionCookies
     vaults: Vaults
@@ -206,6 +208,7 @@ def _services(
         Accounts(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
+        OwnAccount(database, sessions),
         _sign_ins(settings, database, github, signed_in, sessions),
         cookies,
         Vaults(database, access, macs, github_url=settings.github_url),
@@ -308,6 +311,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
     routers = (
         health_routes.router(running.health),
         accounts_routes.router(running.accounts, running.access.origin),
+        accounts_routes.own_router(running.own_account, running.session_cookies, running.access.origin),
         sign_in_routes.router(running.sign_ins, running.session_cookies, running.access.origin),
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),

@@ -13,7 +13,6 @@ from uuid import UUID
 from keyway_core.limits import DEVICE_LOGIN_SECONDS, DEVICE_POLL_SECONDS, REDELIVERY_SECONDS
 
 SLOW_DOWN_SECONDS: Final = 5
-PLAN: Final = "business"  # billing is off: nothing is limited, and the public dashboard knows no better name for that
 
 
 class Status(StrEnum):

@@ -84,3 +84,87 @@ class MeAnswer(BaseModel):
 
     data: Me
     meta: Meta
+
+
+Allowed = int | Literal["unlimited"]
+
+
+class Limits(BaseModel):
+    """What a plan allows."""
+
+    maxPublicRepos: Allowed  # noqa: N815
+    maxPrivateRepos: Allowed  # noqa: N815
+    maxProviders: Allowed  # noqa: N815
+    maxEnvironmentsPerVault: Allowed  # noqa: N815
+    maxSecretsPerPrivateVault: Allowed  # noqa: N815
+
+
+class Used(BaseModel):
+    """What is used of it."""
+
+    public: int
+    private: int
+    providers: int
+
+
+class Usage(BaseModel):
+    """A person's plan."""
+
+    plan: Literal["free", "pro", "team", "business"]
+    limits: Limits
+    usage: Used
+
+
+class UsageAnswer(BaseModel):
+    """Envelope."""
+
+    data: Usage
+    meta: Meta
+
+
+class OneSession(BaseModel):
+    """A session that lives. `current`: the one that asks."""
+
+    id: str
+    kind: Literal["cli", "dashboard"]
+    current: bool
+    userAgent: str | None  # noqa: N815
+    ip: str | None
+    createdAt: str  # noqa: N815
+    lastUsedAt: str | None  # noqa: N815
+    expiresAt: str  # noqa: N815
+
+
+class Pagination(BaseModel):
+    """Where in a list an answer stands."""
+
+    total: int
+    limit: int
+    offset: int
+    hasMore: bool  # noqa: N815
+
+
+class PageMeta(Meta):
+    """Beside a page of a list."""
+
+    pagination: Pagination
+
+
+class SessionListAnswer(BaseModel):
+    """Envelope."""
+
+    data: list[OneSession]
+    meta: PageMeta
+
+
+class Revoked(BaseModel):
+    """How many sessions ended."""
+
+    revoked: int
+
+
+class RevokedAnswer(BaseModel):
+    """Envelope."""
+
+    data: Revoked
+    meta: Meta

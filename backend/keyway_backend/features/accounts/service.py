@@ -1,4 +1,4 @@
-"""Signing in, being asked who one is, signing out (policy.yaml `device_flow`).
+"""Signing in with a device (policy.yaml `device_flow`).
 
 The flow is GitHub's own: code entry, lock-out and consent happen on its page. Signing in is identity only; what a
 person may do is decided for each request.
@@ -13,9 +13,8 @@ from uuid import UUID
 import orjson
 from keyway_core.sensitive import Sensitive
 
-from keyway_backend import audit
-from keyway_backend.access.actor import Actor, Origin
-from keyway_backend.access.sessions import InvalidSession, SessionTokens
+from keyway_backend.access.actor import Origin
+from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.clients.github import (
     DeviceDenied,
     DeviceExpired,
@@ -27,12 +26,11 @@ from keyway_backend.clients.github import (
 )
 from keyway_backend.db.engine import Database
 from keyway_backend.features.accounts import rules, store
-from keyway_backend.features.accounts.people import People, SessionKind, actor_of, fields_of, record_login
+from keyway_backend.features.accounts.people import People, SessionKind, fields_of, record_login
 from keyway_backend.features.accounts.rules import Status
-from keyway_backend.features.accounts.store import User
 from keyway_backend.platform import metrics
 from keyway_backend.platform.clock import iso, now
-from keyway_backend.platform.errors import Unauthorized, Unavailable
+from keyway_backend.platform.errors import Unavailable
 from keyway_backend.platform.ids import new_id
 from keyway_backend.vault_crypto import Sealed, VaultCrypto
 
@@ -41,7 +39,7 @@ _CODE: Final = "code"
 
 
 class Accounts:
-    """People and their sessions."""
+    """Sign-ins of devices."""
 
     def __init__(
         self,
@@ -161,28 +159,6 @@ class Accounts:
     async def _end(self, login_id: UUID, status: Status) -> None:
         async with self._database.read() as connection:
             await store.end_device_login(connection, login_id, status)
-
-    async def who(self, actor: Actor) -> User:
-        """The person behind a credential. Raises Unauthorized, also for a workflow, which is nobody."""
-        if actor.user_id is None:
-            raise Unauthorized("Invalid or expired token")
-        async with self._database.read() as connection:
-            user = await store.user(connection, actor.user_id)
-        if user is None:
-            raise Unauthorized("Invalid or expired token")
-        return user
-
-    async def log_out(self, origin: Origin, bearer: str | None) -> None:
-        """Revokes the session that was sent along; anything else is left alone, without a word."""
-        try:
-            session = self._tokens.verify(bearer or "")
-        except InvalidSession:
-            return
-        async with self._database.transaction() as connection:
-            user = await store.user(connection, session.user_id)
-            if user is None or not await store.revoke_session(connection, session.id, session.user_id, now()):
-                return
-            await audit.record(connection, audit.Event(audit.Action.USER_LOGOUT, actor_of(user, session.id), origin))
 
 
 def _unavailable(error: Exception) -> Unavailable:

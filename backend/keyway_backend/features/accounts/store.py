@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from psycopg.rows import DictRow
 
 from keyway_backend.access.actor import Origin
 from keyway_backend.access.sessions import Session
-from keyway_backend.db.engine import Connection, one, run
+from keyway_backend.db.engine import Connection, one, rows, run
 from keyway_backend.features.accounts.rules import DeviceLogin, Status
 from keyway_backend.platform.ids import new_id
 
@@ -201,16 +201,51 @@ async def open_session(connection: Connection, session_id: UUID) -> tuple[Sessio
     return Session(**row), expires_at
 
 
-async def revoke_session(connection: Connection, session_id: UUID, user_id: UUID, moment: datetime) -> bool:
-    """Ends a session; False when it was over already. With the last session of a person their GitHub tokens go."""
-    ended = await run(
-        connection,
-        """UPDATE sessions SET revoked_at = %(now)s
-           WHERE id = %(id)s AND user_id = %(user)s AND revoked_at IS NULL""",
-        id=session_id,
-        user=user_id,
-        now=moment,
-    )
+# A session of a dashboard ends when nobody uses it.
+_LIVE: Final[LiteralString] = """
+    user_id = %(user)s AND revoked_at IS NULL AND expires_at > %(now)s AND (kind <> 'dashboard'
+        OR coalesce(last_used_at, created_at) > %(now)s - interval '8 hours')"""
+
+
+_COLUMNS: Final[LiteralString] = """
+    SELECT id, kind, user_agent, ip, created_at, last_used_at, expires_at FROM sessions WHERE"""
+_COUNT: Final[LiteralString] = "SELECT count(*) AS total FROM sessions WHERE"
+_END: Final[LiteralString] = "UPDATE sessions SET revoked_at = %(now)s WHERE"
+_WINDOW: Final[LiteralString] = " ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s"
+_CHOSEN: Final[LiteralString] = """
+    AND (%(only)s::uuid IS NULL OR id = %(only)s) AND id IS DISTINCT FROM %(but)s::uuid RETURNING id"""
+_PAGE: Final[LiteralString] = _COLUMNS + _LIVE + _WINDOW
+_TOTAL: Final[LiteralString] = _COUNT + _LIVE
+_REVOKE: Final[LiteralString] = _END + _LIVE + _CHOSEN
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSession:
+    """A session as its owner sees it."""
+
+    id: UUID
+    kind: str
+    user_agent: str | None
+    ip: str | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime
+
+
+async def sessions_of(
+    connection: Connection, user_id: UUID, limit: int, offset: int, moment: datetime
+) -> tuple[list[OwnSession], int]:
+    """A page of a person's live sessions, newest first, and how many there are."""
+    found = await rows(connection, _PAGE, user=user_id, now=moment, limit=limit, offset=offset)
+    total = await one(connection, _TOTAL, user=user_id, now=moment)
+    return [OwnSession(**row) for row in found], total["total"] if total else 0
+
+
+async def revoke_sessions(
+    connection: Connection, user_id: UUID, *, only: UUID | None = None, but: UUID | None = None, moment: datetime
+) -> list[UUID]:
+    """Ends live sessions of a person: one, or all but one. With the last session their GitHub tokens go."""
+    ended = await rows(connection, _REVOKE, user=user_id, only=only, but=but, now=moment)
     await run(
         connection,
         """DELETE FROM github_tokens WHERE user_id = %(user)s AND NOT EXISTS (
@@ -218,4 +253,15 @@ async def revoke_session(connection: Connection, session_id: UUID, user_id: UUID
         user=user_id,
         now=moment,
     )
-    return ended == 1
+    return [row["id"] for row in ended]
+
+
+async def vaults_of(connection: Connection, github_user_id: int) -> dict[str, int]:
+    """How many vaults a person made that are there, of public and of private repositories."""
+    row = await one(
+        connection,
+        """SELECT count(*) FILTER (WHERE NOT private) AS public, count(*) FILTER (WHERE private) AS private
+           FROM vaults WHERE created_by_github_user_id = %(person)s AND deleted_at IS NULL""",
+        person=github_user_id,
+    )
+    return dict(row or {})
