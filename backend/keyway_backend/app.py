@@ -32,6 +32,7 @@ from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
+from keyway_backend.compose import outside
 from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
@@ -64,6 +65,7 @@ from keyway_backend.features.sign_in.service import WebSignIns
 from keyway_backend.features.vaults import routes as vaults_routes
 from keyway_backend.features.vaults.service import Vaults
 from keyway_backend.health import Check, CheckFailed, Health, clock_check, database_check, migrations_check
+from keyway_backend.notify import Notifications
 from keyway_backend.platform import metrics, openapi
 from keyway_backend.platform.address import networks
 from keyway_backend.platform.cookies import SessionCookies
@@ -114,6 +116,7 @@ class Services:
     collaborators: Collaborators
     limits: Limits
     organizations: OrganizationService
+    notifications: Notifications
 
 
 @asynccontextmanager
@@ -222,6 +225,7 @@ def _services(
         Collaborators(database, github, permissions),
         limits,
         OrganizationService(database, access, macs, github, UnlimitedOrganizations()),
+        Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
     )
 
 

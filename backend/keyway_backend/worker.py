@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from keyway_backend import notify
 from keyway_backend.app import Services
 from keyway_backend.features.organizations.service import ROSTER_JOB
 from keyway_backend.health import Check, CheckFailed
@@ -32,6 +33,7 @@ async def working(settings: Settings, running: Services) -> AsyncIterator[Jobs]:
 def register(jobs: Jobs, running: Services) -> None:
     """Every task, one line each: `jobs.task(name, handler)`, `jobs.every(cron line in UTC, name, handler)`."""
     jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
+    jobs.task(notify.TASK, running.notifications.deliver)
 
 
 def alive(jobs: Jobs) -> Check:

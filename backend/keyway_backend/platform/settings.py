@@ -99,6 +99,30 @@ class Settings(BaseModel):
     )
     trusted_proxies: Words = Field((), description="addresses or networks whose X-Forwarded-For is believed")
 
+    mail_from: str = Field("", description="sender of our mail: Keyway <keyway@example.org>")
+    resend_api_key: SecretStr = Field(SecretStr(""), description="sends mail through Resend; empty: not through it")
+    resend_url: str = Field("https://api.resend.com", description="Resend's API")
+    smtp_host: str = Field("", description="mail server that takes our mail; empty: none")
+    smtp_port: int = Field(587, ge=1, le=65535, description="its port")
+    smtp_tls: str = Field("starttls", pattern="^(starttls|tls|none)$", description="starttls, tls, or none on loopback")
+    smtp_username: str = Field("", description="who signs in there; empty: nobody")
+    smtp_password: SecretStr = Field(SecretStr(""), description="its password")
+
+    vercel_client_id: str = Field("", description="client id of a Vercel integration; empty: no syncs with Vercel")
+    vercel_client_secret: SecretStr = Field(SecretStr(""), description="its client secret")
+    vercel_integration_slug: str = Field("", description="its name in vercel.com/integrations/<slug>")
+    vercel_url: str = Field("https://vercel.com", description="Vercel's pages")
+    vercel_api_url: str = Field("https://api.vercel.com", description="Vercel's API")
+    netlify_client_id: str = Field("", description="client id of a Netlify OAuth application; empty: no syncs with it")
+    netlify_client_secret: SecretStr = Field(SecretStr(""), description="its client secret")
+    netlify_url: str = Field("https://app.netlify.com", description="Netlify's pages")
+    netlify_api_url: str = Field("https://api.netlify.com", description="Netlify's API")
+    railway_api_url: str = Field("https://backboard.railway.com/graphql/v2", description="Railway's GraphQL API")
+
+    posthog_key: SecretStr = Field(SecretStr(""), description="project key of PostHog; empty: nothing is counted there")
+    posthog_host: str = Field("https://eu.i.posthog.com", description="PostHog's address")
+    sentry_dsn: SecretStr = Field(SecretStr(""), description="where Sentry takes errors; empty: nowhere")
+
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis or Valkey that shares rate limits between replicas; empty: each counts alone"
     )
@@ -193,7 +217,12 @@ def _from_files(environ: Mapping[str, str], problems: list[str]) -> dict[str, st
 
 def refusals(settings: Settings) -> list[str]:
     """What makes a well-formed configuration unsafe (assurance.md O-08)."""
-    problems = _weak_secrets(settings) + _unsafe_database(settings) + _foreign_cookie_domain(settings)
+    problems = (
+        _weak_secrets(settings)
+        + _unsafe_database(settings)
+        + _half_configured(settings)
+        + _foreign_cookie_domain(settings)
+    )
     files = ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
     problems += [f"{path.upper()}: no such file" for path in files if not getattr(settings, path).is_file()]
     if "*" in settings.allowed_origins:
@@ -226,6 +255,25 @@ def _foreign_cookie_domain(settings: Settings) -> list[str]:
     if not domain or (_DOMAIN.fullmatch(domain) and (host == domain or host.endswith(f".{domain}"))):
         return []
     return ["SESSION_COOKIE_DOMAIN: API_URL is not below it, or it is no domain (without a leading dot)"]
+
+
+def _half_configured(settings: Settings) -> list[str]:
+    """Optional services: all that one needs, or nothing of it."""
+    problems = []
+    resend, smtp = settings.resend_api_key.get_secret_value(), settings.smtp_host
+    if resend and smtp:
+        problems.append("SMTP_HOST: given together with RESEND_API_KEY; keep one")
+    if (resend or smtp) and not settings.mail_from:
+        problems.append("MAIL_FROM: is not set; mail needs a sender")
+    if smtp and settings.smtp_tls == "none" and smtp not in LOOPBACK:
+        problems.append("SMTP_TLS: none is for a server on loopback; take starttls or tls")
+    pairs = {"vercel_client_id": "vercel_client_secret", "netlify_client_id": "netlify_client_secret"}
+    for name, secret in pairs.items():
+        if getattr(settings, name) and not getattr(settings, secret).get_secret_value():
+            problems.append(f"{secret.upper()}: is not set; {name.upper()} needs it")
+    if settings.vercel_client_id and not settings.vercel_integration_slug:
+        problems.append("VERCEL_INTEGRATION_SLUG: is not set; VERCEL_CLIENT_ID needs it")
+    return problems
 
 
 def _unsafe_database(settings: Settings) -> list[str]:
