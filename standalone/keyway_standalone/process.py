@@ -159,7 +159,7 @@ class Process:
 
     def _signal_family(self, number: signal.Signals) -> None:
         for member in self._family():
-            with suppress(psutil.NoSuchProcess):
+            with suppress(ProcessLookupError):
                 os.kill(member.pid, number)
 
     def _family(self) -> list[psutil.Process]:
