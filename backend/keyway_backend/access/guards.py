@@ -107,7 +107,8 @@ class NewVaultGuard(Guard):
 class VaultGuard(Guard):
     """The vault of the repository that the path names. `asks_manage`: the grant says whether the actor manages it.
 
-    `while_uninstalled`: its creator is admitted, with no role, while the App is not installed.
+    `while_uninstalled`: its creator is admitted, with no role, while the App is not installed. `also` is a second scope
+    that the credential must hold, for routes that touch a second object (policy.yaml `second`).
     """
 
     def __init__(
@@ -117,15 +118,19 @@ class VaultGuard(Guard):
         *,
         while_uninstalled: bool = False,
         asks_manage: bool = False,
+        also: Scope | None = None,
     ) -> None:
         self.scope = scope
         self.right = right
         self.while_uninstalled = while_uninstalled
         self.asks_manage = asks_manage
+        self.also = also
 
     async def __call__(self, request: Request) -> VaultGrant:
         access = _access(request)
         actor = await access.actor(request, self.scope)
+        if self.also is not None and self.also not in actor.scopes:
+            raise refusals.scope_missing(self.also)
         named = await _named_in_path(request, actor)
         origin = access.origin(request)
         grant = await access.vault(actor, origin, named, self.right, while_uninstalled=self.while_uninstalled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyway_core.roles import Role, Verb
 
+from keyway_backend.access.actor import Scope
 from keyway_backend.access.roles import Misconfigured, Unknown
 from keyway_backend.platform.errors import Forbidden, NotFound, Problem, Unavailable
 
@@ -94,6 +95,11 @@ def not_owner() -> Forbidden:
 def verb_denied(role: Role, verb: Verb, environment: str) -> Forbidden:
     """The right is too low."""
     return Forbidden(f"Your role ({role}) may not {verb} the environment {environment}.")
+
+
+def scope_missing(scope: Scope) -> Forbidden:
+    """The credential may not do all that the request asks for."""
+    return Forbidden(f"This credential lacks the scope {scope}.")
 
 
 class AppPermissionMissing(Forbidden):

@@ -22,6 +22,7 @@ from keyway_backend.features.secrets.revising import place_of as place_of  # noq
 from keyway_backend.features.secrets.revising import whole as whole  # noqa: PLC0414 - part of this surface
 from keyway_backend.features.secrets.rules import Effect, State
 from keyway_backend.features.secrets.store import Head, NewRevision, NewValue
+from keyway_backend.features.secrets.store import HeadMovedError as HeadMovedError  # noqa: PLC0414 - part of this surface
 from keyway_backend.platform.errors import NotFound
 from keyway_backend.platform.ids import new_id, new_id_of
 from keyway_backend.vault_crypto import Change, Entries, Manifest, Place, Stored, VaultCrypto
