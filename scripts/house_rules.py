@@ -25,7 +25,7 @@ REVEALS = {
     "backend/keyway_backend/access/ci_tokens.py": "hashes tokens of workflows that were sent or made",
     "backend/keyway_backend/features/secrets/routes.py": "puts values into the one response that carries them",
     "backend/keyway_backend/features/secrets/single/routes.py": "puts a value into the one response that carries it",
-    "backend/keyway_backend/features/revisions/comparing.py": "judges what somebody wants to import as it judges a push",
+    "backend/keyway_backend/features/revisions/comparing.py": "judges an import as it judges a push",
     "backend/keyway_backend/clients/github/": "sends a person's own token to GitHub",
     "backend/keyway_backend/features/accounts/": "hands GitHub's codes and tokens to the GitHub client",
     "core/keyway_core/dotenv.py": "writes .env text",

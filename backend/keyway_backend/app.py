@@ -51,6 +51,9 @@ from keyway_backend.features.organizations.service import Organizations as Organ
 from keyway_backend.features.permissions import routes as permissions_routes
 from keyway_backend.features.permissions.collaborators import Collaborators
 from keyway_backend.features.permissions.service import Permissions
+from keyway_backend.features.revisions import routes as revisions_routes
+from keyway_backend.features.revisions.comparing import Comparisons
+from keyway_backend.features.revisions.service import Revisions
 from keyway_backend.features.secrets import routes as secrets_routes
 from keyway_backend.features.secrets.service import SecretsService
 from keyway_backend.features.secrets.single import routes as single_routes
@@ -109,6 +112,8 @@ class Services:
     secrets: SecretsService
     single: Single
     retention: Retention
+    revisions: Revisions
+    comparisons: Comparisons
     health: Health
     repositories: Repositories
     insight: Insight
@@ -218,6 +223,8 @@ def _services(
         SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
         Single(LiveSecrets(database, crypto, events), Versions(database, crypto, events), Trash(database, crypto)),
         Retention(database),
+        Revisions(database, crypto),
+        Comparisons(database, crypto, events),
         health,
         Repositories(access),
         Insight.of(database, access),
@@ -320,6 +327,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),
         single_routes.router(running.single),
+        revisions_routes.router(running.revisions, running.comparisons),
         github_routes.router(running.repositories),
         *Insight.routers(running.insight),
         permissions_routes.router(running.permissions, running.collaborators),
