@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+
 import pytest
 from keyway_standalone.processes import Stack
 
 from tests.backend.secrets.desk import NOWHERE, Desk
+from tests.backend.secrets.shelf import Shelf
 from tests.invariants.scene import Scene
 
 
@@ -31,3 +34,26 @@ def second(scene: Scene) -> Desk:
 def desk(first: Desk) -> Desk:
     """The first credential at an empty environment."""
     return first.at_new_place()
+
+
+@pytest.fixture
+def shelf(desk: Desk) -> Shelf:
+    """The dashboard's routes at an empty vault."""
+    return Shelf(desk.anew())
+
+
+@pytest.fixture(scope="session")
+def people(scene: Scene) -> dict[str, Desk]:
+    """Others, by the role that `shared_with` gives them; "nobody" gets none."""
+    names = {role: f"{role}-{secrets.token_hex(4)}" for role in ("read", "write", "nobody")}
+    for login in names.values():
+        scene.stack.control.create_user(login)
+    return {role: Desk(scene, scene.session(login), NOWHERE, login) for role, login in names.items()}
+
+
+@pytest.fixture
+def others(desk: Desk, people: dict[str, Desk]) -> dict[str, Shelf]:
+    """The others at this test's vault, with their roles on its repository."""
+    for role in ("read", "write"):
+        desk.scene.stack.control.set_role(desk.place.repository, people[role].login, role)
+    return {role: Shelf(desk.with_other(one).anew()) for role, one in people.items()}

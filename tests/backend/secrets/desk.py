@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 import httpx
+import jwt
 
 from tests.core.test_legacy_env import shipped_parser
 from tests.invariants.api import SECRETS_JSON, Answer, Client, Place
@@ -59,6 +61,7 @@ class Desk:
     scene: Scene
     client: Client
     place: Place
+    login: str = ""
 
     def at_new_place(self, environment: str = "development") -> Desk:
         """The same credential at an environment of a new repository."""
@@ -71,6 +74,20 @@ class Desk:
     def at(self, place: Place) -> Desk:
         """The same credential elsewhere."""
         return replace(self, place=place)
+
+    def anew(self) -> Desk:
+        """The same person at the same place with another session, whose share of the rate limits is untouched."""
+        session = uuid4()
+        claims = jwt.decode(self.client.token, options={"verify_signature": False})
+        self.scene.sql(
+            "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', %s::text))).*"
+            " FROM sessions s WHERE id = %s",
+            str(session),
+            claims["sid"],
+        )
+        secret = self.scene.stack.instance.jwt_secret
+        token = jwt.encode(claims | {"sid": str(session)}, secret, algorithm="HS256")
+        return replace(self, client=Client(self.client.base, token))
 
     def with_other(self, other: Desk) -> Desk:
         """Another credential at this place."""

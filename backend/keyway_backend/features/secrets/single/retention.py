@@ -7,7 +7,6 @@ ahead forgets anything too early.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -20,14 +19,6 @@ AT_ONCE: Final = 2_000
 _log = log.logger("retention")
 
 
-@dataclass(frozen=True, slots=True)
-class Purged:
-    """How many values were forgotten."""
-
-    versions: int
-    trashed: int
-
-
 class Retention:
     """Keeps history as long as it is promised, and no longer."""
 
@@ -35,7 +26,7 @@ class Retention:
         self._database = database
         self._at_once = at_once
 
-    async def purge_old(self) -> Purged:
+    async def purge_old(self) -> None:
         """Forgets versions that are neither among the last 10 nor younger than 90 days, and trash after 30 days."""
         cursor, versions, trashed = UUID(int=0), 0, 0
         while True:
@@ -47,4 +38,3 @@ class Retention:
                 trashed += await store.purge_old_trash(connection, secrets)
             cursor = secrets[-1]
         _log.info("purged", versions=versions, trashed=trashed)
-        return Purged(versions, trashed)
