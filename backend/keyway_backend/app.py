@@ -24,6 +24,7 @@ from keyway_backend.access.callers import Callers
 from keyway_backend.access.cookies import SessionCookie
 from keyway_backend.access.credentials import Credentials
 from keyway_backend.access.decide import Access
+from keyway_backend.access.listing import Listings
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.organizations import Organizations
 from keyway_backend.access.roles import Roles
@@ -41,6 +42,7 @@ from keyway_backend.features.accounts.github_people import GitHubTokens
 from keyway_backend.features.accounts.own import OwnAccount
 from keyway_backend.features.accounts.people import People
 from keyway_backend.features.accounts.service import Accounts
+from keyway_backend.features.accounts.user_tokens import UserTokenSource
 from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.service import Repositories
@@ -209,7 +211,9 @@ def _services(
     signed_in = People(github, crypto)
     trusted = networks(settings.trusted_proxies)
     callers = Callers(database, credentials, people, macs, trusted_proxies=trusted)
-    access = Access(database, roles, callers, macs, Organizations(github), install_url=install_url)
+    user_tokens = UserTokenSource(database, crypto, github)
+    listings = Listings(database, github, user_tokens, macs, role_seconds=settings.role_cache_seconds)
+    access = Access(database, roles, callers, macs, Organizations(github), listings, install_url=install_url)
     permissions = Permissions(database, access, macs)
     return Services(
         access,

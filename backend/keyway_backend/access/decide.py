@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from keyway_core.roles import EnvironmentType, Role, Verb, type_from_name
+from keyway_core.roles import Role, Verb, type_from_name
 from starlette.requests import Request
 
 from keyway_backend.access import binding, refusals, store
@@ -22,7 +22,6 @@ from keyway_backend.access.callers import Callers
 from keyway_backend.access.grants import (
     _MINT,
     Effective,
-    Environment,
     EnvironmentGrant,
     Organization,
     OrganizationRole,
@@ -32,6 +31,7 @@ from keyway_backend.access.grants import (
     SecretGrant,
     VaultGrant,
 )
+from keyway_backend.access.listing import Listings
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.matrix import allowed_verbs
 from keyway_backend.access.narrow import narrow
@@ -39,11 +39,12 @@ from keyway_backend.access.organizations import Organizations
 from keyway_backend.access.records import Found, found
 from keyway_backend.access.rights import Right
 from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
-from keyway_backend.access.store import Named, Numbered
+from keyway_backend.access.standing import Standing, allowed, environment_in_binding, sees_remains, still_allows
+from keyway_backend.access.store import Known, Named, Numbered, Where
 from keyway_backend.clients.github import Repository
 from keyway_backend.db.engine import Database
 from keyway_backend.platform import log, metrics
-from keyway_backend.platform.errors import Problem
+from keyway_backend.platform.errors import Problem, Unavailable
 
 _REMEMBERED: Final = 4096
 _log = log.logger("access")
@@ -61,15 +62,6 @@ class EnvironmentName:
     environment: str
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a person is on a vault: None when there is none of that name. No `installation_id`: the App is not there."""
-
-    vault: Found | None
-    role: Role | None
-    installation_id: int | None
-
-
 class Access:
     """Who may do what, decided once per request."""
 
@@ -80,6 +72,7 @@ class Access:
         callers: Callers,
         macs: Macs,
         organizations: Organizations,
+        listings: Listings,
         *,
         install_url: str,
     ) -> None:
@@ -88,6 +81,7 @@ class Access:
         self._callers = callers
         self._macs = macs
         self._organizations = organizations
+        self._listings = listings
         self.install_url = install_url
         self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
@@ -122,7 +116,7 @@ class Access:
         wanted = asked.environment if asked.environment.isprintable() else ""
         actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted)
         vault, role = standing.vault, standing.role
-        if vault is not None and not _environment_in_binding(actor, vault):
+        if vault is not None and not environment_in_binding(actor, vault):
             raise refusals.outside_binding()
         if vault is None or role is None:
             no_access = refusals.no_vault_in_path() if in_path else refusals.no_vault_in_secrets()
@@ -155,7 +149,7 @@ class Access:
         actor, standing = await self._standing(actor, named)
         vault, role = standing.vault, standing.role
         if vault is None or role is None:
-            if vault is None or not (while_uninstalled and _sees_remains(actor, standing)):
+            if vault is None or not (while_uninstalled and sees_remains(actor, standing)):
                 raise self._refused(actor, standing, refusals.no_vault_in_path())
             return self._vault_grant(actor, origin, standing, vault)
         grant = self._vault_grant(actor, origin, standing, vault)
@@ -211,42 +205,58 @@ class Access:
         return role == "owner"
 
     async def vaults(self, grant: PersonGrant | OrgGrant) -> list[VaultGrant]:
-        """Every vault on which the person has a role, last changed first.
+        """Every vault on which the person has a role.
 
         A vault whose installation lacks a permission is left out: its owner's mistake must not close everybody's list.
+        So is one of which GitHub does not say who may; only when nothing at all is known that is the answer (503).
         """
         since = time.monotonic()
-        actor, everything = await self._look_up(grant.actor, None)
-        gate = asyncio.Semaphore(_AT_ONCE)
+        actor, known = await self._look_up(grant.actor, Known())
+        candidates = await self._listings.candidates(actor, known)
+        bound = [vault for vault in candidates.vaults if binding.holds(actor, vault.vault.id)]
+        gate, open_questions = asyncio.Semaphore(_AT_ONCE), [] if candidates.complete else [Unknown()]
 
         async def standing_on(vault: Found) -> Standing | None:
             named = Named(vault.vault.owner_login, vault.vault.repo_name)
-            async with gate:
-                try:
+            try:
+                async with gate:
                     standing = await self._decided(actor, named, [vault], since=since)
-                except refusals.AppPermissionMissing:
-                    _log.warning("app_permission_missing", vault_id=str(vault.vault.id))
-                    return None
+            except refusals.AppPermissionMissing:
+                _log.warning("app_permission_missing", vault_id=str(vault.vault.id))
+                return None
+            except Unavailable:
+                open_questions.append(Unknown())
+                return None
             # The name may be another repository's by now: a role there is none here.
             same = standing.vault is not None and standing.vault.vault.id == vault.vault.id
             return standing if same else None
 
-        bound = [vault for vault in everything if binding.holds(actor, vault.vault.id)]
         standings = await asyncio.gather(*(standing_on(vault) for vault in bound))
-        return [
+        granted = [
             self._vault_grant(actor, grant.origin, standing, standing.vault)
             for standing in standings
             if standing is not None and standing.role is not None and standing.vault is not None
         ]
+        if open_questions and not granted:
+            raise refusals.undecided(open_questions[0])
+        return granted
 
-    async def managed(self, grant: PersonGrant) -> list[VaultGrant]:
-        """Those of `vaults` that the person manages; an organisation is asked about once. Raises Unavailable."""
+    async def managed(self, grant: PersonGrant | OrgGrant) -> list[VaultGrant]:
+        """Those of `vaults` that the person manages; an organisation is asked about once, and left out when GitHub
+        does not say. Raises Unavailable when nothing at all is known."""
         grants = await self.vaults(grant)
-        owned: dict[int, bool] = {}
+        owned: dict[int, bool | Unavailable] = {}
         for one in grants:
             if one.role is not Role.ADMIN and one.vault.github_owner_id not in owned:
-                owned[one.vault.github_owner_id] = await self.manages(one)
-        return [one for one in grants if one.role is Role.ADMIN or owned[one.vault.github_owner_id]]
+                try:
+                    owned[one.vault.github_owner_id] = await self.manages(one)
+                except Unavailable as silence:
+                    owned[one.vault.github_owner_id] = silence
+        managed = [one for one in grants if one.role is Role.ADMIN or owned[one.vault.github_owner_id] is True]
+        silent = next((told for told in owned.values() if isinstance(told, Unavailable)), None)
+        if silent is not None and not managed:
+            raise silent
+        return managed
 
     async def effective(self, grant: VaultGrant, person: Person) -> Effective:
         """What another person is on a granted vault, and may do there. Raises Unavailable."""
@@ -258,8 +268,8 @@ class Access:
         standing = await self._decided(person, named, there, since=since)
         vault, role = standing.vault, standing.role
         if vault is None or vault.vault.id != grant.vault.id:
-            return Effective(person, None, _allowed(person, there[0], None) if there else {})
-        return Effective(person, role, _allowed(person, vault, role))
+            return Effective(person, None, allowed(person, there[0], None) if there else {})
+        return Effective(person, role, allowed(person, vault, role))
 
     # organisations -----------------------------------------------------------------------------------------------
 
@@ -324,9 +334,7 @@ class Access:
 
     # how ---------------------------------------------------------------------------------------------------------
 
-    async def _look_up(
-        self, actor: Actor, where: Named | Numbered | None, environment: str | None = None
-    ) -> tuple[Actor, list[Found]]:
+    async def _look_up(self, actor: Actor, where: Where, environment: str | None = None) -> tuple[Actor, list[Found]]:
         async with self._database.read() as connection:
             rows = await store.look_up(connection, actor, where, environment)
             proven = await self._callers.proven(connection, actor, rows[0]) if rows else actor
@@ -366,7 +374,7 @@ class Access:
             raise refusals.outside_binding()
         label = Named(named[0].vault.owner_login, named[0].vault.repo_name)
         standing = await self._decided(person, label, named, since=since)
-        if standing.vault is None or not _still_allows(workflow, standing, environment):
+        if standing.vault is None or not still_allows(workflow, standing, environment):
             raise refusals.workflow_ended()
         there_now = replace(standing.vault.vault, installation_id=standing.installation_id)
         return EnvironmentGrant(
@@ -430,7 +438,7 @@ class Access:
 
     def _refused(self, actor: Actor, standing: Standing, no_access: Problem) -> Problem:
         """Only the creator learns that the App is what is missing."""
-        if standing.vault is not None and _sees_remains(actor, standing):
+        if standing.vault is not None and sees_remains(actor, standing):
             return refusals.not_installed(standing.vault.vault.full_name, self.install_url)
         return no_access
 
@@ -441,49 +449,12 @@ class Access:
             origin,
             replace(vault.vault, installation_id=standing.installation_id),
             role,
-            _allowed(actor, vault, role),
+            allowed(actor, vault, role),
             True if role is Role.ADMIN else None,
             vault.creator,
             vault.rules,
             _MINT,
         )
-
-
-def _allowed(
-    person: Actor | Person, vault: Found, role: Role | None
-) -> dict[UUID, tuple[Environment, frozenset[Verb]]]:
-    """What may be done in each environment, in display order."""
-    nothing: frozenset[Verb] = frozenset()
-    return {
-        one.id: (one, vault.verbs(role, person.github_user_id, one) if role is not None else nothing)
-        for one in vault.environments
-        if isinstance(person, Person) or binding.holds(person, vault.vault.id, one.id)
-    }
-
-
-def _environment_in_binding(actor: Actor, vault: Found) -> bool:
-    """Whether the environment that a request named, which is all that was looked up, lies within the binding."""
-    if actor.binding is None or not actor.binding.environment_ids:
-        return True
-    return any(binding.holds(actor, vault.vault.id, one.id) for one in vault.environments)
-
-
-def _still_allows(workflow: Workflow, standing: Standing, environment: Environment) -> bool:
-    """What policy.yaml `credentials.ci.rechecked_on_every_use` lists."""
-    vault = standing.vault
-    if vault is None or standing.installation_id is None:
-        return False
-    if (vault.vault.github_repo_id, vault.vault.github_owner_id) != (workflow.github_repo_id, workflow.github_owner_id):
-        return False
-    if workflow.person is not None and standing.role is None:
-        return False
-    return workflow.rule_stands if workflow.by_rule else environment.type is not EnvironmentType.PROTECTED
-
-
-def _sees_remains(actor: Actor, standing: Standing) -> bool:
-    """Whether this is the creator of a vault that the App no longer reaches (policy.yaml `app_not_installed`)."""
-    gone = standing.installation_id is None
-    return gone and standing.vault is not None and standing.vault.creator == actor.github_user_id
 
 
 def _key(person: Actor | Person, named: Named) -> tuple[int, str]:

@@ -206,10 +206,16 @@ class Roles:
         async with self._database.read() as connection:
             event = await store.last_event(connection, person=number, repository=repository)
             seconds = self._role_seconds if role is not None else min(DENIED_SECONDS, self._role_seconds)
-            if event is not None and asked_at - event < _AFTER_EVENT_FOR:
-                seconds = min(seconds, _AFTER_EVENT_SECONDS)
-            row = store.RoleRow(number, repository, role, installation, asked_at, asked_at + timedelta(seconds=seconds))
+            ends = asked_at + lifetime(asked_at, event, seconds)
+            row = store.RoleRow(number, repository, role, installation, asked_at, ends)
             await store.remember_role(connection, row, self._macs.make(Purpose.ROLE, *row.fields))
+
+
+def lifetime(asked_at: datetime, event: datetime | None, seconds: int) -> timedelta:
+    """How long an answer is believed: not for long after a removal, which GitHub's own answers may lag behind."""
+    if event is not None and asked_at - event < _AFTER_EVENT_FOR:
+        seconds = min(seconds, _AFTER_EVENT_SECONDS)
+    return timedelta(seconds=seconds)
 
 
 def _key(owner: str, name: str) -> str:

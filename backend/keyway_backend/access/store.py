@@ -5,6 +5,7 @@ Rows are returned as they lie there; `records` judges which of them this backend
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
@@ -56,8 +57,11 @@ _NAMED: Final[LiteralString] = """
         AND v.deleted_at IS NULL"""
 _NUMBERED: Final[LiteralString] = """
     LEFT JOIN vaults AS v ON v.github_repo_id = %(repository_id)s AND v.deleted_at IS NULL"""
-_EVERY: Final[LiteralString] = """
-    JOIN vaults AS v ON v.deleted_at IS NULL"""
+_KNOWN: Final[LiteralString] = """
+    JOIN role_cache AS seen ON seen.github_user_id = person.github_user_id AND seen.role IS NOT NULL
+    JOIN vaults AS v ON v.github_repo_id = seen.github_repo_id AND v.deleted_at IS NULL"""
+_LISTED: Final[LiteralString] = """
+    JOIN vaults AS v ON v.github_repo_id = ANY(%(repository_ids)s) AND v.deleted_at IS NULL"""
 _ENVIRONMENTS: Final[LiteralString] = """
     LEFT JOIN environments AS e ON e.vault_id = v.id AND e.deleted_at IS NULL"""
 _ENVIRONMENT: Final[LiteralString] = """
@@ -82,6 +86,20 @@ class Numbered:
     repository_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The vaults on which the person had a role when GitHub was asked last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The vaults of these repositories."""
+
+    repository_ids: list[int]
+
+
+Where = Named | Numbered | Known | Listed
+
 _PERSON: Final[LiteralString] = _CREDENTIAL + _FROM
 _HEAD: Final[LiteralString] = _CREDENTIAL + _VAULT + _FROM
 _ONE_ENVIRONMENT: Final[dict[type, LiteralString]] = {
@@ -91,7 +109,8 @@ _ONE_ENVIRONMENT: Final[dict[type, LiteralString]] = {
 _ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
     Named: _HEAD + _NAMED + _ENVIRONMENTS + _RULES + _ORDER,
     Numbered: _HEAD + _NUMBERED + _ENVIRONMENTS + _RULES + _ORDER,
-    type(None): _HEAD + _EVERY + _ENVIRONMENTS + _RULES + _ORDER,
+    Known: _HEAD + _KNOWN + _ENVIRONMENTS + _RULES + _ORDER,
+    Listed: _HEAD + _LISTED + _ENVIRONMENTS + _RULES + _ORDER,
 }
 
 _REMEMBER: Final[LiteralString] = """
@@ -104,6 +123,32 @@ _REMEMBER: Final[LiteralString] = """
         role = excluded.role, installation_id = excluded.installation_id, asked_at = excluded.asked_at,
         expires_at = excluded.expires_at, mac = excluded.mac
     WHERE role_cache.asked_at <= excluded.asked_at"""
+_REMEMBER_ALL: Final[LiteralString] = """
+    INSERT INTO role_cache (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, mac)
+    SELECT %(person)s, n.repository, n.role, n.installation, %(asked_at)s, n.expires_at, n.mac
+    FROM unnest(%(repositories)s::bigint[], %(roles)s::text[], %(installations)s::bigint[], %(ends)s::timestamptz[],
+                %(macs)s::bytea[]) AS n (repository, role, installation, expires_at, mac)
+    WHERE NOT EXISTS (
+        SELECT FROM access_generations
+        WHERE (kind, github_id) IN (('repository', n.repository), ('user', %(person)s)) AND raised_at >= %(asked_at)s)
+    ORDER BY n.repository
+    ON CONFLICT (github_user_id, github_repo_id) DO UPDATE SET
+        role = excluded.role, installation_id = excluded.installation_id, asked_at = excluded.asked_at,
+        expires_at = excluded.expires_at, mac = excluded.mac
+    WHERE role_cache.asked_at <= excluded.asked_at"""
+_FRESH: Final[LiteralString] = """
+    SELECT github_user_id AS person, github_repo_id AS repository, role, installation_id AS installation, asked_at,
+        expires_at, mac
+    FROM role_cache AS r
+    WHERE github_user_id = %(person)s AND github_repo_id = %(repository)s AND expires_at > now() AND NOT EXISTS (
+        SELECT FROM access_generations AS g
+        WHERE (g.kind, g.github_id) IN (('repository', r.github_repo_id), ('user', r.github_user_id))
+            AND g.raised_at >= r.asked_at)"""
+_EVENTS: Final[LiteralString] = """
+    SELECT n.repository, (
+        SELECT max(raised_at) FROM access_generations
+        WHERE (kind, github_id) IN (('repository', n.repository), ('user', %(person)s))) AS raised_at
+    FROM unnest(%(repositories)s::bigint[]) AS n (repository)"""
 _LAST_EVENT: Final[LiteralString] = """
     SELECT max(raised_at) AS raised_at FROM access_generations
     WHERE (kind, github_id) IN (('repository', %(repository)s), ('user', %(person)s))"""
@@ -142,9 +187,9 @@ async def person(connection: Connection, actor: Actor) -> DictRow | None:
 
 
 async def look_up(
-    connection: Connection, who: Actor | Person, where: Named | Numbered | None, environment: str | None = None
+    connection: Connection, who: Actor | Person, where: Where, environment: str | None = None
 ) -> list[DictRow]:
-    """Everything that decides: a row per environment of each vault at `where` (None: all); for a `where` at least one.
+    """Everything that decides: a row per environment of each vault at `where`; for a name or a number at least one.
 
     With `environment` one row per vault, whether it has that environment or not.
     """
@@ -154,6 +199,8 @@ async def look_up(
             values |= {"owner": owner, "name": name}
         case Numbered(repository_id):
             values |= {"repository_id": repository_id}
+        case Listed(repository_ids):
+            values |= {"repository_ids": repository_ids}
     if environment is None:
         return await rows(connection, _ALL_ENVIRONMENTS[type(where)], **values)
     return await rows(connection, _ONE_ENVIRONMENT[type(where)], **values, environment=environment)
@@ -179,6 +226,39 @@ class RoleRow:
 async def remember_role(connection: Connection, row: RoleRow, mac: bytes) -> None:
     """Keeps what GitHub said, unless an event came after it was asked, or a later answer is there already."""
     await run(connection, _REMEMBER, **asdict(row), mac=mac)
+
+
+async def remember_roles(connection: Connection, told: Sequence[tuple[RoleRow, bytes]]) -> None:
+    """`remember_role` for many rows of one person, in one statement."""
+    if not told:
+        return
+    first = told[0][0]
+    await run(
+        connection,
+        _REMEMBER_ALL,
+        person=first.person,
+        asked_at=first.asked_at,
+        repositories=[row.repository for row, _ in told],
+        roles=[row.role for row, _ in told],
+        installations=[row.installation for row, _ in told],
+        ends=[row.expires_at for row, _ in told],
+        macs=[mac for _, mac in told],
+    )
+
+
+async def fresh_role(connection: Connection, person: int, repository: int) -> tuple[RoleRow, bytes] | None:
+    """What is remembered of a person on a repository and still counts, with its code."""
+    row = await one(connection, _FRESH, person=person, repository=repository)
+    if row is None:
+        return None
+    mac = row.pop("mac")
+    return RoleRow(**row), mac
+
+
+async def events(connection: Connection, person: int, repositories: Sequence[int]) -> dict[int, datetime]:
+    """When GitHub last told of a removal, by repository; at 0, and at least at every one, what concerns the person."""
+    told = await rows(connection, _EVENTS, person=person, repositories=[*repositories, 0])
+    return {row["repository"]: row["raised_at"] for row in told if row["raised_at"] is not None}
 
 
 async def last_event(connection: Connection, *, person: int, repository: int) -> datetime | None:
