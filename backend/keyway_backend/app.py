@@ -43,6 +43,8 @@ from keyway_backend.features.accounts.own import OwnAccount
 from keyway_backend.features.accounts.people import People
 from keyway_backend.features.accounts.service import Accounts
 from keyway_backend.features.accounts.user_tokens import UserTokenSource
+from keyway_backend.features.api_keys import routes as api_keys_routes
+from keyway_backend.features.api_keys.service import ApiKeys
 from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.service import Repositories
@@ -108,6 +110,7 @@ class Services:
     access: Access
     accounts: Accounts
     own_account: OwnAccount
+    api_keys: ApiKeys
     sign_ins: WebSignIns
     session_cookies: SessionCookies
     vaults: Vaults
@@ -220,7 +223,8 @@ def _services(
         Accounts(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
-        OwnAccount(database, sessions),
+        OwnAccount(database, macs),
+        ApiKeys(database, access, macs),
         _sign_ins(settings, database, github, signed_in, sessions),
         cookies,
         Vaults(database, access, macs, github_url=settings.github_url),
@@ -326,7 +330,8 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
     routers = (
         health_routes.router(running.health),
         accounts_routes.router(running.accounts, running.access.origin),
-        accounts_routes.own_router(running.own_account, running.session_cookies, running.access.origin),
+        accounts_routes.own_router(running.own_account, running.session_cookies, running.access),
+        api_keys_routes.router(running.api_keys, running.access.origin),
         sign_in_routes.router(running.sign_ins, running.session_cookies, running.access.origin),
         vaults_routes.router(running.vaults),
         secrets_routes.router(running.secrets),

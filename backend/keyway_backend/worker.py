@@ -34,6 +34,7 @@ def register(jobs: Jobs, running: Services) -> None:
     """Every task, one line each: `jobs.task(name, handler)`, `jobs.every(cron line in UTC, name, handler)`."""
     jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
     jobs.task(notify.TASK, running.notifications.deliver)
+    jobs.every("41 * * * *", "forget_old_sign_ins", running.sign_ins.forget_old)
     jobs.every("17 3 * * *", "purge_old_values", running.retention.purge_old)
 
 

@@ -28,7 +28,7 @@ from keyway_backend.platform.address import Network
 from keyway_backend.platform.metrics import integrity_alarm
 
 FORM: Final = re.compile(r"kw_(live|test)_[a-zA-Z0-9]{40}")
-PREFIX_CHARACTERS: Final = 12
+PREFIX_CHARACTERS: Final = 16
 _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM: Final = 34
 _CHECKSUM: Final = 6

@@ -99,16 +99,17 @@ class Callers:
                 await api_keys.note_use(connection, found.actor.credential_id, uses)
         return found.actor
 
-    def sent(self, request: Request) -> Credential | None:
-        """The well-formed credential that came along, for a route that looks at none: signing out. None without."""
+    def signing_out(self, request: Request) -> Credential | None:
+        """The well-formed credential that came along, None without. Raises Forbidden for a cookie from elsewhere."""
+        cookie = self._credentials.cookie
         try:
-            return self._credentials.of(request).credential
+            sent = self._credentials.of(request)
         except Unauthorized:
-            return None
-
-    def is_same_origin(self, request: Request) -> bool:
-        """Whether a cookie may speak for this request: it reads, or it came from a page of ours."""
-        return self._credentials.cookie.is_proven(request)
+            sent = None
+        by_cookie = sent.by_cookie if sent is not None else cookie.is_sent(request)
+        if by_cookie and not cookie.is_proven(request):
+            raise refusals.cross_site()
+        return sent.credential if sent is not None else None
 
     async def live(self, actor: Actor) -> Actor:
         """The actor, proven: raises Unauthorized when the session was revoked or has ended."""

@@ -114,6 +114,12 @@ async def find(connection: Connection, macs: Macs, token: Sensitive) -> Actor | 
     return _actor(found["id"], binding, workflow)
 
 
+async def revoke(connection: Connection, token_id: UUID) -> bool:
+    """Ends a token; False when it was over already."""
+    statement = "UPDATE ci_tokens SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL"
+    return await run(connection, statement, id=token_id) == 1
+
+
 def rule_fields(
     rule_id: UUID, vault_id: UUID, environment_id: UUID, conditions: Mapping[str, Any]
 ) -> tuple[Field, ...]:

@@ -30,6 +30,10 @@ class SessionCookie:
             raise TwoCookies(self._name)
         return found[0] if found else None
 
+    def is_sent(self, request: Request) -> bool:
+        """Whether there is one, whatever it holds."""
+        return bool(cookies.sent(request, self._name))
+
     def is_proven(self, request: Request) -> bool:
         """Whether a request that a cookie speaks for came from a page of ours; one that only reads needs no proof."""
         if request.method in _SAFE:

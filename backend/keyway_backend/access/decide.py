@@ -19,6 +19,7 @@ from starlette.requests import Request
 from keyway_backend.access import binding, refusals, store
 from keyway_backend.access.actor import NOBODY, Actor, Origin, Person, Scope, Workflow
 from keyway_backend.access.callers import Callers
+from keyway_backend.access.credentials import Credential
 from keyway_backend.access.grants import (
     _MINT,
     Effective,
@@ -99,6 +100,10 @@ class Access:
     async def live(self, actor: Actor) -> Actor:
         """See `Callers.live`."""
         return await self._callers.live(actor)
+
+    def signing_out(self, request: Request) -> Credential | None:
+        """See `Callers.signing_out`."""
+        return self._callers.signing_out(request)
 
     def origin(self, request: Request) -> Origin:
         """Where a request came from."""

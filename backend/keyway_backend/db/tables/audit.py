@@ -48,6 +48,12 @@ audit_events = Table(
         "at",
         postgresql_include=["action", "environment_id", "actor_github_user_id"],
     ),
+    Index(
+        "audit_events_api_key_idx",
+        "credential_id",
+        "at",
+        postgresql_where=text("credential_kind = 'api_key'"),
+    ),
     Index("audit_events_actor_idx", "actor_user_id", "at"),
     Index("audit_events_at_idx", "at", postgresql_using="brin"),
 )

@@ -7,9 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from keyway_backend import audit
+from keyway_backend.access import ci_tokens
 from keyway_backend.access.actor import Actor, Origin
+from keyway_backend.access.credentials import CiToken, Credential
 from keyway_backend.access.grants import PersonGrant
-from keyway_backend.access.sessions import InvalidSession, SessionTokens
+from keyway_backend.access.macs import Macs
+from keyway_backend.access.sessions import Session
 from keyway_backend.db.engine import Database
 from keyway_backend.features.accounts import store
 from keyway_backend.features.accounts.hooks import Connections, NoConnections, PersonPlan, Plans, Unlimited
@@ -35,13 +38,13 @@ class OwnAccount:
     def __init__(
         self,
         database: Database,
-        tokens: SessionTokens,
+        macs: Macs,
         *,
         plans: Plans | None = None,
         connections: Connections | None = None,
     ) -> None:
         self._database = database
-        self._tokens = tokens
+        self._macs = macs
         self._plans = plans or Unlimited()
         self._connections = connections or NoConnections()
 
@@ -86,12 +89,24 @@ class OwnAccount:
             await audit.record_all(connection, _revocations(grant, ended))
         return len(ended)
 
-    async def log_out(self, origin: Origin, bearer: str | None) -> None:
-        """Ends the session that was sent along, without a word when it is over already."""
-        try:
-            session = self._tokens.verify(bearer or "")
-        except InvalidSession:
-            return
+    async def log_out(self, origin: Origin, credential: Credential | None) -> None:
+        """Ends the session or the token of a workflow that was sent along, without a word when it is over already.
+
+        An API key stays: it is no sign-in.
+        """
+        match credential:
+            case Session():
+                await self._end_session(origin, credential)
+            case CiToken():
+                await self._end_token(origin, credential)
+
+    async def _end_token(self, origin: Origin, sent: CiToken) -> None:
+        async with self._database.transaction() as connection:
+            actor = await ci_tokens.find(connection, self._macs, sent.token)
+            if actor is not None and await ci_tokens.revoke(connection, actor.credential_id):
+                await audit.record(connection, audit.Event(audit.Action.USER_LOGOUT, actor, origin))
+
+    async def _end_session(self, origin: Origin, session: Session) -> None:
         async with self._database.transaction() as connection:
             user = await store.user(connection, session.user_id)
             if user is None:

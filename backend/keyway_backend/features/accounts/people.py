@@ -5,7 +5,6 @@ Identity is all that is decided: what a person may do is asked of GitHub for eac
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +14,7 @@ from uuid import UUID
 from keyway_core.limits import CLI_SESSION_DAYS, DASHBOARD_SESSION_HOURS
 from keyway_core.sensitive import Sensitive
 
-from keyway_backend import audit
+from keyway_backend import audit, notify
 from keyway_backend.access.actor import Actor, CredentialKind, Origin
 from keyway_backend.access.sessions import Session
 from keyway_backend.clients.github import (
@@ -48,9 +47,6 @@ LIFETIMES: Final = {
     SessionKind.DASHBOARD: timedelta(hours=DASHBOARD_SESSION_HOURS),
 }
 
-Welcome = Callable[[Connection, UUID], Awaitable[None]]
-"""Told of each new person, in the transaction that adds the row."""
-
 
 @dataclass(frozen=True, slots=True)
 class Identified:
@@ -64,10 +60,9 @@ class Identified:
 class People:
     """Makes persons of GitHub's tokens, and sessions of persons."""
 
-    def __init__(self, github: GitHub, crypto: VaultCrypto, *, welcome: Welcome | None = None) -> None:
+    def __init__(self, github: GitHub, crypto: VaultCrypto) -> None:
         self._github = github
         self._crypto = crypto
-        self._welcome = welcome
 
     async def identify(self, fields: dict[str, Any]) -> Identified:
         """Whose tokens these are (`fields_of`). No connection may be held meanwhile.
@@ -86,8 +81,8 @@ class People:
         """The person's row with fresh labels and tokens, and whether it is new."""
         user, fresh = await store.upsert_user(connection, found.labels, moment)
         await store.save_tokens(connection, user.id, found.sealed)
-        if fresh and self._welcome is not None:
-            await self._welcome(connection, user.id)
+        if fresh:
+            await notify.send(connection, "welcome", user.id)
         return user, fresh
 
     async def begin(

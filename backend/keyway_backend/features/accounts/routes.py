@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.responses import RedirectResponse, Response
 
 from keyway_backend.access.actor import Origin, Scope
+from keyway_backend.access.decide import Access
 from keyway_backend.access.grants import PersonGrant
 from keyway_backend.access.guards import PersonGuard, id_in_path
 from keyway_backend.access.routing import GuardedRoute, public
@@ -59,7 +60,7 @@ def router(accounts: Accounts, origin_of: Callable[[Request], Origin]) -> APIRou
     return routes
 
 
-def own_router(own: OwnAccount, session: SessionCookies, origin_of: Callable[[Request], Origin]) -> APIRouter:
+def own_router(own: OwnAccount, session: SessionCookies, access: Access) -> APIRouter:
     """Who one is, and one's sessions."""
     routes = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["account"])
 
@@ -107,9 +108,8 @@ def own_router(own: OwnAccount, session: SessionCookies, origin_of: Callable[[Re
 
     @routes.post("/auth/logout", dependencies=[public()], status_code=204)
     async def log_out(request: Request) -> Response:
-        """Ends the session that was sent along."""
-        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-        await own.log_out(origin_of(request), bearer.strip() if scheme.lower() == "bearer" else None)
+        """Ends the session, or the token of a workflow, that was sent along; a cookie needs a page of ours."""
+        await own.log_out(access.origin(request), access.signing_out(request))
         answer = Response(status_code=204)
         session.clear(answer)
         return answer

@@ -1,0 +1,1 @@
+"""API keys: made, listed, revoked, and revoked at once when somebody finds one lying about."""
