@@ -47,6 +47,7 @@ from keyway_backend.features.api_keys import routes as api_keys_routes
 from keyway_backend.features.api_keys.service import ApiKeys
 from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
+from keyway_backend.features.github.installations import Installations
 from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
 from keyway_backend.features.organizations import routes as organizations_routes
@@ -71,6 +72,8 @@ from keyway_backend.features.sign_in.rules import Origins, origin_of
 from keyway_backend.features.sign_in.service import WebSignIns
 from keyway_backend.features.vaults import routes as vaults_routes
 from keyway_backend.features.vaults.service import Vaults
+from keyway_backend.features.webhooks import routes as webhooks_routes
+from keyway_backend.features.webhooks.service import Webhooks
 from keyway_backend.health import Check, CheckFailed, Health, clock_check, database_check, migrations_check
 from keyway_backend.notify import Notifications
 from keyway_backend.platform import metrics, openapi
@@ -121,6 +124,8 @@ class Services:
     comparisons: Comparisons
     health: Health
     repositories: Repositories
+    installations: Installations
+    webhooks: Webhooks
     insight: Insight
     permissions: Permissions
     collaborators: Collaborators
@@ -218,6 +223,9 @@ def _services(
     listings = Listings(database, github, user_tokens, macs, role_seconds=settings.role_cache_seconds)
     access = Access(database, roles, callers, macs, Organizations(github), listings, install_url=install_url)
     permissions = Permissions(database, access, macs)
+    organizations = OrganizationService(database, access, macs, github, UnlimitedOrganizations())
+    webhook_secret = settings.github_app_webhook_secret.get_secret_value()
+    installations = Installations(database, github, user_tokens, install_url=install_url)
     return Services(
         access,
         Accounts(
@@ -235,11 +243,13 @@ def _services(
         Comparisons(database, crypto, events),
         health,
         Repositories(access),
+        installations,
+        Webhooks(database, github, installations, organizations, secret=webhook_secret),
         Insight.of(database, access),
         permissions,
         Collaborators(database, github, permissions),
         limits,
-        OrganizationService(database, access, macs, github, UnlimitedOrganizations()),
+        organizations,
         Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
     )
 
@@ -337,7 +347,8 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         secrets_routes.router(running.secrets),
         single_routes.router(running.single),
         revisions_routes.router(running.revisions, running.comparisons),
-        github_routes.router(running.repositories),
+        github_routes.router(running.repositories, running.installations),
+        webhooks_routes.router(running.webhooks),
         *Insight.routers(running.insight),
         permissions_routes.router(running.permissions, running.collaborators),
         organizations_routes.router(running.organizations),

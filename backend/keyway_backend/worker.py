@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from keyway_backend import notify
 from keyway_backend.app import Services
 from keyway_backend.features.organizations.service import ROSTER_JOB
+from keyway_backend.features.webhooks.service import APPLY as APPLY_DELIVERY
 from keyway_backend.health import Check, CheckFailed
 from keyway_backend.jobs import Jobs
 from keyway_backend.platform.settings import Settings
@@ -32,6 +33,8 @@ async def working(settings: Settings, running: Services) -> AsyncIterator[Jobs]:
 
 def register(jobs: Jobs, running: Services) -> None:
     """Every task, one line each: `jobs.task(name, handler)`, `jobs.every(cron line in UTC, name, handler)`."""
+    jobs.task(APPLY_DELIVERY, running.webhooks.apply)
+    jobs.every("40 3 * * *", "webhooks.purge", running.webhooks.purge)
     jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
     jobs.task(notify.TASK, running.notifications.deliver)
     jobs.every("41 * * * *", "forget_old_sign_ins", running.sign_ins.forget_old)

@@ -15,6 +15,7 @@ class CredentialKind(StrEnum):
     API_KEY = "api_key"
     PAT = "pat"
     CI = "ci"
+    GITHUB_SIGNATURE = "github_signature"
 
 
 class Scope(StrEnum):

@@ -32,8 +32,9 @@ from keyway_backend.platform.limits import SCOPE_KEY
 JSON: Final = "application/json; charset=utf-8"
 # A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
 _ENCODED_SLASH: Final = b"%2f"
-# Only values are large, and such a body is read after its sender is known (`access/guards.py`).
-_PUSH: Final = "/v1/secrets/push"
+# Only values are large, and such a body is read after its sender is known (`access/guards.py`). GitHub's own bodies are
+# signed, and held only until that is checked.
+_LARGE: Final = frozenset({"/v1/secrets/push", "/v1/github/webhook"})
 _IN_A_VAULT: Final = "/v1/vaults/"
 _SMALL_BODY_BYTES: Final = 65_536
 _BODIES_AT_ONCE_BYTES: Final = 8 * REQUEST_BODY_BYTES
@@ -114,7 +115,7 @@ def _request_id(scope: Scope) -> str:
 
 
 def _body_limit(scope: Scope) -> int:
-    late = scope["path"] == _PUSH or scope["path"].startswith(_IN_A_VAULT)
+    late = scope["path"] in _LARGE or scope["path"].startswith(_IN_A_VAULT)
     return REQUEST_BODY_BYTES if late else _SMALL_BODY_BYTES
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 
@@ -45,3 +47,89 @@ class NumbersAnswer(BaseModel):
 
     data: Numbers
     meta: Meta
+
+
+class InstallationItem(BaseModel):
+    """The App on one account."""
+
+    id: str
+    installationId: int  # noqa: N815
+    accountLogin: str  # noqa: N815
+    accountType: str  # noqa: N815
+    repositorySelection: str  # noqa: N815
+    repositoryCount: int  # noqa: N815
+    installedAt: str  # noqa: N815
+
+
+class InstallationList(BaseModel):
+    """What the caller installed."""
+
+    installations: list[InstallationItem]
+    installUrl: str  # noqa: N815
+
+
+class InstallationsAnswer(BaseModel):
+    """Envelope."""
+
+    data: InstallationList
+    meta: Meta
+
+
+class AvailableOrganization(BaseModel):
+    """An organisation that the App is installed on."""
+
+    login: str
+    display_name: str
+    avatar_url: str | None
+    status: Literal["ready"]
+    user_role: Literal["admin", "member"]
+    already_connected: bool
+
+
+class AvailableOrganizations(BaseModel):
+    """Those that the caller can connect."""
+
+    organizations: list[AvailableOrganization]
+    install_url: str
+
+
+class AvailableOrganizationsAnswer(BaseModel):
+    """Envelope."""
+
+    data: AvailableOrganizations
+    meta: Meta
+
+
+class RepositoryItem(BaseModel):
+    """A repository that the App reaches, and what the caller is there."""
+
+    id: int
+    fullName: str  # noqa: N815
+    owner: str
+    name: str
+    private: bool
+    role: Literal["read", "triage", "write", "maintain", "admin"]
+    installationId: int  # noqa: N815
+    hasVault: bool  # noqa: N815
+
+
+class Pagination(BaseModel):
+    """Where in a list an answer stands."""
+
+    total: int
+    limit: int
+    offset: int
+    hasMore: bool  # noqa: N815
+
+
+class PageMeta(Meta):
+    """Beside a page of a list."""
+
+    pagination: Pagination
+
+
+class RepositoriesAnswer(BaseModel):
+    """Envelope."""
+
+    data: list[RepositoryItem]
+    meta: PageMeta
