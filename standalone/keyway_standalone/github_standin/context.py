@@ -18,6 +18,7 @@ from .faults import Faults
 from .grants import Grants
 from .render import Json, Renderer
 from .settings import Settings
+from .webhooks import Hooks
 from .world import World
 
 DOCS: Final = "https://docs.github.com/rest"
@@ -45,6 +46,10 @@ class Github:
     calls: list[Json] = field(default_factory=list)
     spent: dict[str, int] = field(default_factory=dict)
     refused_passphrases: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Nothing was sent yet."""
+        self.hooks = Hooks(self.settings)
 
     def save(self) -> None:
         """Keeps the world for the next start."""

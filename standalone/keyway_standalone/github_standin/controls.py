@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import oidc, webhooks
+from . import events, oidc, webhooks
 from .context import Github, github_of
 from .credentials import same
 from .grants import Token
@@ -201,6 +201,34 @@ async def _webhook(github: Github, given: Arguments) -> Any:
     return await webhooks.deliver(github.settings, **given)
 
 
+def _webhooks(github: Github, given: Arguments) -> Any:
+    """manner: the fields of webhooks.Manner, for every change from now on that names none; None tells of none."""
+    wanted = given["manner"]
+    github.hooks.manner = None if wanted is None else webhooks.Manner(**wanted)
+    return {"manner": wanted}
+
+
+async def _release_webhooks(github: Github, given: Arguments) -> Any:
+    """backwards: the last first."""
+    return {"deliveries": await github.hooks.release(backwards=bool(given.get("backwards")))}
+
+
+def _leave_team(github: Github, given: Arguments) -> Any:
+    """org, login, repos: somebody leaves a team that gave a role on these repositories."""
+    user = github.world.user(given["login"])
+    for name in given["repos"]:
+        github.world.repo(name).collaborators.pop(user.id, None)
+    return {"id": user.id, "org": github.world.org(given["org"]).id}
+
+
+def _take_from_team(github: Github, given: Arguments) -> Any:
+    """repo, logins: a team of these people loses a repository."""
+    repo = github.world.repo(given["repo"])
+    for login in given["logins"]:
+        repo.collaborators.pop(github.world.user(login).id, None)
+    return {"id": repo.id}
+
+
 def _fault(github: Github, given: Arguments) -> Any:
     """The fields of faults.Fault."""
     return {"number": github.faults.add(given)}
@@ -231,6 +259,8 @@ _ACTIONS: Final[dict[str, Action | Callable[[Github, Arguments], Awaitable[Any]]
     "rename-repo": _rename_repo, "rename-account": _rename_account, "transfer-repo": _transfer_repo,
     "set-visibility": _set_visibility, "install": _install, "uninstall": _uninstall, "suspend": _suspend,
     "mint-token": _mint_token, "end-tokens": _end_tokens, "oidc-token": _oidc_token, "webhook": _webhook,
+    "webhooks": _webhooks, "release-webhooks": _release_webhooks,
+    "leave-team": _leave_team, "take-from-team": _take_from_team,
     "fault": _fault, "clear-faults": _clear_faults,
 }  # fmt: skip
 
@@ -244,7 +274,9 @@ async def control(request: Request) -> Response:
     if action is None:
         return JSONResponse({"message": f"actions are: {', '.join(_ACTIONS)}"}, 404)
     given = await request.json() if request.method == "POST" else {}
+    manner = _manner(github, given.pop("webhook", None)) if request.path_params["action"] != "webhook" else None
     try:
+        told = events.observe(request.path_params["action"], github, given) if manner else None
         result = action(github, given)
         done = await result if isinstance(result, Awaitable) else result
     except Missing:
@@ -252,7 +284,16 @@ async def control(request: Request) -> Response:
     except (KeyError, TypeError, ValueError) as error:
         return JSONResponse({"message": f"wrong arguments: {error}"}, 400)
     github.save()
+    if told is not None and manner is not None:
+        done["deliveries"] = await github.hooks.tell(told(), manner)
     return JSONResponse(done)
+
+
+def _manner(github: Github, given: Any) -> webhooks.Manner | None:
+    """`webhook` beside the arguments of any action: true, or the fields of webhooks.Manner; else the default."""
+    if given is None:
+        return github.hooks.manner
+    return webhooks.Manner(**given) if isinstance(given, dict) else webhooks.Manner() if given else None
 
 
 def _installed(github: Github, given: Arguments) -> Installation:

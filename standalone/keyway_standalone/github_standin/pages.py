@@ -1,4 +1,7 @@
-"""The pages that a person sees: entering a device code, consenting to a web sign-in. Both ask for the passphrase."""
+"""The pages that a person sees: entering a device code, consenting to a web sign-in, installing the App.
+
+Each asks for the passphrase.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,10 @@ from starlette.routing import Route
 
 from .context import Github, github_of
 from .credentials import same
+from .events import Teller
 from .grants import CODE_SECONDS, AuthorizationCode
-from .world import Missing, User
+from .webhooks import Manner
+from .world import Installation, Missing, Org, User
 
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 60
@@ -39,6 +44,7 @@ _FORM: Final = Template(
     '</label><button name="decision" value="authorize">Authorize $app</button>'
     '<button name="decision" value="deny" formnovalidate>Cancel</button></form>'
 )
+_ACCOUNT_FIELD: Final = '<label>Account or organisation<input name="account" autocomplete="off" required></label>'
 _CODE_FIELD: Final = '<label>Code shown by your device<input name="user_code" autocomplete="off" required></label>'
 
 
@@ -92,6 +98,47 @@ async def web_consent(request: Request) -> Response:
     challenge = query.get("code_challenge", "")
     consent = AuthorizationCode(_chosen(github, form).id, target, challenge, time.time() + CODE_SECONDS)
     return _back(target, {"code": github.grants.issue_code(consent), "state": query.get("state", "")})
+
+
+async def install_form(request: Request) -> Response:
+    """GET /apps/{name}/installations/new"""
+    _check_app(request)
+    return _page("Install", _form(github_of(request), _ACCOUNT_FIELD))
+
+
+async def install_consent(request: Request) -> Response:
+    """POST /apps/{name}/installations/new: account, login, passphrase. Back to the App, as GitHub goes there."""
+    github = github_of(request)
+    _check_app(request)
+    form = await request.form()
+    _check_same_origin(request)
+    _check_passphrase(github, form)
+    user, account = _chosen(github, form), _account(github, form)
+    if account.id != user.id and github.world.orgs[account.id].members.get(user.id) != "admin":
+        raise PageError(403, "Only an owner of the organisation can install an App there.")
+    found = github.world.installed_on(account.id)
+    if found is None:
+        found = Installation(github.world.new_id(), account.id)
+        github.world.installations[found.id] = found
+        github.save()
+        await github.hooks.tell(Teller(github).installation("created", found, repositories=[]), Manner())
+    target = f"{github.settings.callbacks[0]}/v1/auth/callback"
+    consent = AuthorizationCode(user.id, target, "", time.time() + CODE_SECONDS)
+    back = {"code": github.grants.issue_code(consent), "installation_id": str(found.id), "setup_action": "install"}
+    state = request.query_params.get("state")
+    return _back(target, back | ({"state": state} if state else {}))
+
+
+def _check_app(request: Request) -> None:
+    if request.path_params["name"] != github_of(request).settings.app_name:
+        raise PageError(404, "There is no App of this name.")
+
+
+def _account(github: Github, form: FormData) -> User | Org:
+    try:
+        return github.world.account(_text(form, "account"))
+    except Missing:
+        raise PageError(404, "There is no such account here.") from None
 
 
 def page_refusal(error: PageError) -> Response:
@@ -173,6 +220,8 @@ def _text(form: FormData, name: str) -> str:
 ROUTES = [
     Route("/login/device", device_form, methods=["GET"]),
     Route("/login/device", device_consent, methods=["POST"]),
+    Route("/apps/{name}/installations/new", install_form, methods=["GET"]),
+    Route("/apps/{name}/installations/new", install_consent, methods=["POST"]),
     Route("/login/oauth/authorize", web_form, methods=["GET"]),
     Route("/login/oauth/authorize", web_consent, methods=["POST"]),
 ]
