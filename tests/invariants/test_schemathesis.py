@@ -45,6 +45,13 @@ CASES, MANY_CASES = 1_000, 20_000
 SESSIONS = 6
 # Requests for one operation in one round; an operation without parameters has fewer that differ.
 PER_ROUND = 44
+LEAST = 8
+# What would take the vault, or the environment that others are aimed at, away from all that follows.
+SPARED = {
+    ("DELETE", "/v1/vaults/{owner}/{repo}"),
+    ("DELETE", "/v1/vaults/{owner}/{repo}/environments/{name}"),
+    ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}"),
+}
 
 
 class FromAddress(HTTPAdapter):
@@ -79,13 +86,13 @@ class Run:
 
     def _aim(self, case: Case[Any]) -> bool:
         """Half of the cases name a vault that is there, so that they get past the door."""
-        aimed = sum(self.seen.values()) % 2 == 0
+        aimed = sum(self.seen.values()) % 2 == 0 and (case.method, case.path) not in SPARED
         owner, repo = self.full_name.split("/")
         real = {"repoFullName": self.full_name, "repoOwner": owner, "repoName": repo, "environment": "development"}
         parts = [
             (case.body, real),
             (case.query, {"repo": self.full_name, "environment": "development", "key": "KEPT"}),
-            (case.path_parameters, {"owner": owner, "repo": repo}),
+            (case.path_parameters, {"owner": owner, "repo": repo, "name": "development", "revision": "1"}),
         ]
         for part, names in parts:
             if aimed and isinstance(part, dict):
@@ -133,7 +140,7 @@ def _hunt(run: Run, stack: Stack, cases: int) -> str:
     found = operations(stack.ops_url)
     for number in itertools.count(1):
         for operation in found:
-            generate(run, operation, PER_ROUND, number)
+            generate(run, operation, min(PER_ROUND, max(LEAST, cases // len(found))), number)
         if sum(run.seen.values()) >= cases:
             break
     total = sum(run.seen.values())
