@@ -7,7 +7,7 @@ sixteen. Nothing is lost by it: `record` returns after the commit that holds the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import psycopg
@@ -32,6 +32,8 @@ class GroupWriter:
         self._ready = asyncio.Event()
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
+        self.told: Callable[[], None] = _nobody
+        """Called after every group that was committed; it must not wait for anything."""
 
     def start(self) -> None:
         """Begins to write."""
@@ -80,6 +82,11 @@ class GroupWriter:
             _settle(group, error)
         else:
             _settle(group, None)
+            self.told()
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
 
 
 def _settle(group: Sequence[_Waiting], error: Exception | None) -> None:

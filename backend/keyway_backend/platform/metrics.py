@@ -24,6 +24,7 @@ ROLES: Final = Counter("keyway_authz_cache", "Where roles came from: remembered,
 LOGINS: Final = Counter("keyway_logins_total", "Sign-ins that ended", ["result"])
 CONNECTIONS: Final = Gauge("keyway_db_open_connections", "Connections to the database")
 CONNECTIONS_IN_USE: Final = Gauge("keyway_db_in_use_connections", "Connections to the database that serve a request")
+ALERTS: Final = Counter("keyway_alerts_total", "Reads that looked unlike those before", ["type"])
 JOBS: Final = Counter("keyway_jobs_total", "Attempts at background jobs", ["task", "result"])
 READY: Final = Gauge("keyway_ready", "Whether a check of /readyz passes", ["check"])
 BUILD: Final = Gauge("keyway_build_info", "Always 1; the labels tell the build", ["version"])
