@@ -33,7 +33,7 @@ from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
-from keyway_backend.compose import outside
+from keyway_backend.compose import insight, outside
 from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
@@ -167,6 +167,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
             "clock": clock_check(database),
         }
         limits = await _limits(settings, opened)
+        await insight.watch(settings, database, events, opened)
         yield _services(settings, database, crypto, github, events, Health(checks), limits)
 
 

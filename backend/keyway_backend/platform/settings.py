@@ -84,6 +84,12 @@ class Settings(BaseModel):
         400, ge=30, le=36500, description="how many days the audit and exposure reach back"
     )
 
+    geoip_database_path: Path | None = Field(None, description="GeoIP database in MaxMind's format; empty: none")
+    ipinfo_token: SecretStr = Field(
+        SecretStr(""), description="asks ipinfo where addresses are, unless there is a GeoIP database; empty: nobody"
+    )
+    ipinfo_url: str = Field("https://ipinfo.io", description="where ipinfo answers")
+
     domain: str = Field("localhost", description="the domain below which api. and app. live")
     api_url: str = Field("", description="public address of the API; default: https://api.<DOMAIN>")
     dashboard_url: str = Field("", description="public address of the dashboard; default: https://app.<DOMAIN>")
@@ -225,6 +231,11 @@ def refusals(settings: Settings) -> list[str]:
     )
     files = ("crypto_tls_ca_path", "crypto_tls_cert_path", "crypto_tls_key_path")
     problems += [f"{path.upper()}: no such file" for path in files if not getattr(settings, path).is_file()]
+    if settings.geoip_database_path is not None and not settings.geoip_database_path.is_file():
+        problems.append("GEOIP_DATABASE_PATH: no such file")
+    ipinfo = urlsplit(settings.ipinfo_url)
+    if ipinfo.scheme != "https" and ipinfo.hostname not in LOOPBACK:
+        problems.append("IPINFO_URL: people's addresses and the token go there, so it must start with https://")
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
     if settings.ops_host in {"0.0.0.0", "::"} and settings.ops_port == settings.port:  # noqa: S104

@@ -1,4 +1,4 @@
-"""Where an address is: from a database file on this machine, from ipinfo when there is a token for it, or not at all."""
+"""Where an address is: from a database file on this machine, from ipinfo with a token for it, or not at all."""
 
 from keyway_backend.clients.geoip.locators import (
     GeoDatabase,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -34,9 +35,9 @@ Locate = Callable[[str], Awaitable[Place | None]]
 
 
 class Tell(Protocol):
-    """Tells the person of an alert, in the transaction that raises it."""
+    """Tells the person of the alerts of one read, in the transaction that raises them."""
 
-    async def __call__(self, connection: Connection, finding: Finding) -> None:
+    async def __call__(self, connection: Connection, findings: Sequence[Finding]) -> None:
         """Makes a job; sends nothing by itself."""
 
 
@@ -106,10 +107,13 @@ class Watch:
         return batch.full
 
     async def _raise(self, connection: Connection, findings: list[Finding]) -> None:
+        by_read: dict[UUID, list[Finding]] = {}
         for finding in await watch_store.raise_alerts(connection, findings):
             metrics.ALERTS.labels(finding.type.value).inc()
-            if self._tell is not None:
-                await self._tell(connection, finding)
+            by_read.setdefault(finding.read.id, []).append(finding)
+        if self._tell is not None:
+            for found in by_read.values():
+                await self._tell(connection, found)
 
     async def _places(self, addresses: Iterable[str]) -> dict[str, Place]:
         """Where addresses are: as remembered, or asked while no connection is held."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -42,6 +43,13 @@ class Exposure:
     async def managed_report(self, grant: PersonGrant, username: str) -> dict[str, Any] | None:
         """What one person saw in them; None when that is nothing."""
         return await self._report(await self._managed(grant), username)
+
+    async def summary(self, shown: Rows) -> tuple[int, int, datetime | None]:
+        """How many people saw how many secrets, and when last."""
+        async with self._database.read() as connection:
+            found = await store.people(connection, _counted(shown), Window(), ONE)
+        last = found["page"][0]["last_at"] if found["page"] else None
+        return found["users"], found["secrets"], datetime.fromtimestamp(float(last), UTC) if last else None
 
     async def organization(self, grant: OrgGrant, vault_id: UUID | None, window: Window, part: Part) -> dict[str, Any]:
         """The people who saw something in the organisation's vaults, by its number; deleted vaults are among them."""
