@@ -7,14 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from keyway_standalone.processes import Stack
+from opened import environment
 from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds it here
 from stack import running_stack, sign_in
+from standins.mailbox import MailServer, taking_mail
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
     """PostgreSQL, the GitHub stand-in, crypto and backend, with production defaults. Do not kill its processes."""
     with running_stack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def mailbox() -> Iterator[MailServer]:
+    """What `open_stack` posts."""
+    with taking_mail() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def open_stack(mailbox: MailServer) -> Iterator[Stack]:
+    """A second installation, with what is off by default (`opened.environment`). Do not kill its processes."""
+    with running_stack(backend_env=environment(mailbox.port)) as running:
         yield running
 
 

@@ -234,7 +234,7 @@ def _services(
         ),
         OwnAccount(database, macs),
         ApiKeys(database, access, macs),
-        _sign_ins(settings, database, github, signed_in, sessions),
+        _sign_ins(settings, database, github, signed_in, sessions, installations),
         cookies,
         Vaults(database, access, macs, github_url=settings.github_url),
         SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
@@ -256,13 +256,19 @@ def _services(
 
 
 def _sign_ins(
-    settings: Settings, database: Database, github: GitHub, people: People, sessions: SessionTokens
+    settings: Settings,
+    database: Database,
+    github: GitHub,
+    people: People,
+    sessions: SessionTokens,
+    installations: Installations,
 ) -> WebSignIns:
     return WebSignIns(
         database,
         github,
         people,
         sessions,
+        installations,
         origins=Origins(origin_of(settings.dashboard_url), settings.allowed_origins),
         callback_url=f"{settings.api_url}/v1/auth/callback",
         install_url=settings.github_app_install_url,

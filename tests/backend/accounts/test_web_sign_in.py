@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from browser import NONCE, Browser, Pkce, consented, cookies_set, query
 from keyway_standalone.processes import Stack
-from stack import http, running_stack
+from opened import OTHER
+from stack import http
 
-from tests.oracle import wire
+from tests.oracle import keys, wire
 from tests.oracle.stage import GitHub
 from tests.oracle.wire import Call
 
-OTHER = "https://elsewhere.example"
 # What leads away from the dashboard, or would for some reader of addresses. {own} is the dashboard's origin, {host} its
 # host and port.
 AWAY = [
@@ -43,14 +43,6 @@ def browser(stack: Stack) -> Iterator[Browser]:
     """A browser that was never here."""
     yield Browser(stack)
     stack.control.clear_faults()
-
-
-@pytest.fixture(scope="module")
-def open_stack() -> Iterator[Stack]:
-    """An installation with a second site on its list, and the cookies of the public dashboard."""
-    environment = {"ALLOWED_ORIGINS": f"{OTHER},https://third.example:8443", "SESSION_COOKIE_DOMAIN": "127.0.0.1"}
-    with running_stack(backend_env=environment) as stack:
-        yield stack
 
 
 def person(stack: Stack) -> str:
@@ -433,8 +425,16 @@ class TestInstall:
         back = consented(stack, f"{asked}&redirect_uri={stack.api_url}/v1/auth/callback", login)
         return back + "".join(f"&{name}={value}" for name, value in more.items())
 
+    def test_a_foreign_installation(self, stack: Stack, browser: Browser) -> None:
+        """One that GitHub lists for somebody else is linked to nobody; the person is signed in all the same."""
+        github, victim = GitHub(stack), person(stack)
+        number = github.do("install", login=victim)["id"]
+        back = self.back(stack, browser, person(stack), installation_id=number, setup_action="update")
+        assert browser.get(back).status_code == 302
+        assert self.linked(stack, number) == []
+
     @pytest.mark.parametrize("number", ["0", "-1", "x", "9" * 30, "1099511627776"])
-    def test_a_foreign_installation(self, stack: Stack, browser: Browser, number: str) -> None:
+    def test_an_installation_that_is_none(self, stack: Stack, browser: Browser, number: str) -> None:
         """An id that GitHub does not list for this person links nothing; the person is signed in all the same."""
         answer = browser.get(self.back(stack, browser, person(stack), installation_id=number, setup_action="update"))
         assert answer.status_code == 302
@@ -444,9 +444,20 @@ class TestInstall:
         github, login = GitHub(stack), person(stack)
         number = github.do("install", login=login)["id"]
         back = self.back(stack, browser, login, installation_id=number, setup_action="install")
-        github.do("reset-calls")
         assert browser.get(back).status_code == 302
-        assert "GET /user/installations" in github.calls()
+        assert self.linked(stack, number) == [(login, login)]
+
+    def linked(self, stack: Stack, number: object) -> list[tuple[object, ...]]:
+        """Who is told to have installed it: in the table, and in the audit."""
+        return keys.sql(
+            stack,
+            """SELECT u.login, e.actor_login FROM installations AS i
+               JOIN users AS u ON u.github_user_id = i.installed_by_github_user_id
+               LEFT JOIN audit_events AS e ON e.action = 'vcs_app_installed'
+                   AND (e.details->>'installationId')::bigint = i.installation_id
+               WHERE i.installation_id = %s""",
+            number,
+        )
 
     def test_without_a_code_it_says_so(self, browser: Browser) -> None:
         """An App that does not ask for consent while it is installed: a page, and nobody is signed in."""

@@ -126,7 +126,7 @@ class ApiKeys:
                 return
             owner = Actor(row["user_id"], row["github_user_id"], row["login"], CredentialKind.API_KEY, row["id"])
             await _record(connection, audit.Action.API_KEY_REVOKED, owner, origin, row, reason=_LEAKED)
-            await notify.send(connection, "key_leaked", row["user_id"], key_name=row["name"])
+            await notify.send(connection, "key_leaked", row["user_id"], key_name=f"“{row['name']}”")
 
     async def _one(self, connection: Connection, grant: PersonGrant, key_id: UUID) -> DictRow:
         row = await store.by_id(connection, _person(grant.actor), key_id)

@@ -6,7 +6,6 @@ gets a one-time code instead of a cookie; a site that is not ours gets nothing b
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -23,7 +22,6 @@ from keyway_backend.clients.github import (
     DeviceDenied,
     GitHub,
     GitHubUnknown,
-    Installation,
     PermissionMissing,
     TokenRejected,
 )
@@ -38,6 +36,7 @@ from keyway_backend.features.accounts.people import (
     person_of,
     record_login,
 )
+from keyway_backend.features.github.installations import Installations, Seen
 from keyway_backend.features.sign_in import rules, store
 from keyway_backend.features.sign_in.rules import Origins, WrongChallenge, WrongTarget
 from keyway_backend.features.sign_in.store import WebSignIn
@@ -47,9 +46,6 @@ from keyway_backend.platform.errors import BadRequest, Unauthorized, Unavailable
 from keyway_backend.platform.ids import new_id
 
 STATE_SECONDS: Final = OAUTH_STATE_MINUTES * 60
-
-Link = Callable[[Connection, Actor, Origin, Installation], Awaitable[None]]
-"""Told of an installation that GitHub lists for the person who came back from installing it."""
 
 
 class StateRefused(Exception):
@@ -110,12 +106,12 @@ class WebSignIns:
         github: GitHub,
         people: People,
         tokens: SessionTokens,
+        installations: Installations,
         *,
         origins: Origins,
         callback_url: str,
         install_url: str,
         key: bytes,
-        link: Link | None = None,
     ) -> None:
         self._database = database
         self._github = github
@@ -125,7 +121,7 @@ class WebSignIns:
         self._callback_url = callback_url
         self._install_url = install_url
         self._key = key
-        self._link = link
+        self._installations = installations
 
     async def start(self, redirect_uri: str | None, pkce: tuple[str | None, str | None], browser: str | None) -> Begun:
         """Begins a sign-in. `pkce`: challenge and method of the dashboard. Raises BadRequest."""
@@ -185,21 +181,30 @@ class WebSignIns:
             raise Unavailable("GitHub cannot be asked right now; try again.", retry_after_seconds=seconds) from error
         return await self._admit(taken, found, installation, origin)
 
-    async def _identify(self, taken: WebSignIn, came: Came, code: Sensitive) -> tuple[Identified, Installation | None]:
+    async def _identify(self, taken: WebSignIn, came: Came, code: Sensitive) -> tuple[Identified, Seen | None]:
         """The person, and the installation that the browser named if GitHub lists it for that very person."""
         verifier = None if taken.install else rules.verifier_of(self._key, came.browser, came.state)
         tokens = await self._github.exchange_code(code, redirect_uri=self._callback_url, verifier=verifier)
         found = await self._people.identify(fields_of(tokens, now()))
         listed = await self._github.installations_of(tokens.access) if came.installation_id is not None else []
-        return found, next((one for one in listed if one.id == came.installation_id), None)
+        seen = None
+        if came.installation_id is not None and any(one.id == came.installation_id for one in listed):
+            seen = await self._installations.look(came.installation_id)
+        return found, seen
+
+    async def _link(self, connection: Connection, seen: Seen, actor: Actor, origin: Origin) -> None:
+        """Writes down who installed what, unless somebody did before."""
+        if await self._installations.keep(connection, seen, installed_by=actor.github_user_id):
+            details = {"installationId": seen.installation.id, "accountId": seen.installation.account.id}
+            await audit.record(connection, audit.Event(audit.Action.VCS_APP_INSTALLED, actor, origin, details=details))
 
     async def _admit(
-        self, taken: WebSignIn, found: Identified, installation: Installation | None, origin: Origin
+        self, taken: WebSignIn, found: Identified, installation: Seen | None, origin: Origin
     ) -> Back | Ask:
         async with self._database.transaction() as connection:
             user, fresh = await self._people.admit(connection, found, now())
-            if installation is not None and self._link is not None:
-                await self._link(connection, actor_of(user, taken.id), origin, installation)
+            if installation is not None:
+                await self._link(connection, installation, actor_of(user, taken.id), origin)
             if not self._origins.is_own(taken.target):
                 ticket = await self._hand_out(connection, taken, "consent", user, fresh=fresh)
                 return Ask(user.login, rules.origin_of(taken.target), ticket)
