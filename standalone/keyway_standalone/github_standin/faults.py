@@ -9,6 +9,7 @@ from typing import Any, Final
 KINDS: Final = (
     "status",  # this status with GitHub's error form
     "delay",  # the right answer, `seconds` late
+    "stale",  # the answer of this moment, sent `seconds` later
     "hang",  # no answer at all
     "reset",  # the connection is reset
     "truncate",  # the right headers, half of the right body, then the end

@@ -71,6 +71,8 @@ async def _disturb(fault: Fault, app: App, scope: Scope, receive: Receive, send:
     if fault.kind == "delay":
         await asyncio.sleep(fault.seconds)
         await app(scope, receive, send)
+    elif fault.kind == "stale":
+        await app(scope, receive, _held_back(send, fault.seconds))
     elif fault.kind == "hang":
         while (await receive())["type"] != "http.disconnect":
             pass
@@ -86,6 +88,17 @@ async def _disturb(fault: Fault, app: App, scope: Scope, receive: Receive, send:
         await _raw(send, 302, b"", {"location": fault.location} | fault.headers)
     else:
         await _refused(fault, send)
+
+
+def _held_back(send: Send, seconds: float) -> Send:
+    """Sends nothing before the time has passed; what it sends was decided before."""
+
+    async def later(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return later
 
 
 async def _refused(fault: Fault, send: Send) -> None:

@@ -90,7 +90,7 @@ class TestRefuses:
 
         asyncio.run(go())
         with psycopg.connect(stack.app_database_url) as connection:
-            assert not connection.execute("SELECT FROM github_tokens WHERE user_id = %s", [user]).fetchall()
+            assert not connection.execute("SELECT 1 FROM github_tokens WHERE user_id = %s", [user]).fetchall()
 
     def test_a_github_that_does_not_answer_is_no_loss(self, stack: Stack) -> None:
         """503, and the next one gets the renewed token."""

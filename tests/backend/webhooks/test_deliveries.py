@@ -43,7 +43,7 @@ def removed(installation: int) -> dict[str, Any]:
 
 def kept(stack: Stack, delivery: str) -> bool:
     """Whether a delivery was written down."""
-    return bool(sql(stack, "SELECT FROM webhook_deliveries WHERE delivery_id = %s", delivery))
+    return bool(sql(stack, "SELECT 1 FROM webhook_deliveries WHERE delivery_id = %s", delivery))
 
 
 def audit_rows(stack: Stack, installation: int) -> list[str]:

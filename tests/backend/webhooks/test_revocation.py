@@ -1,0 +1,200 @@
+"""Who lost access is refused by the next request, on every replica, whatever the credential (assurance D-07, I8)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from github_post import process, sql, until
+from keyway_standalone.processes import Stack
+from stack import sign_in
+
+from tests.oracle import keys, stage
+from tests.oracle.stage import GitHub, Home
+from tests.oracle.wire import Call, bearer, send
+
+LEAST = {"metadata": "read"}
+
+
+@dataclass
+class Member:
+    """Somebody with a role on a vault of its own, who has just read there on both replicas."""
+
+    home: Home
+    login: str
+    credentials: dict[str, str]
+    replicas: tuple[str, str]
+
+    @property
+    def org(self) -> str:
+        """The organisation's login."""
+        return self.home.full_name.partition("/")[0]
+
+    def statuses(self) -> dict[tuple[str, str], int]:
+        """What a pull answers, per credential and replica."""
+        path = f"/v1/secrets/pull?repo={self.home.full_name}&environment=development"
+        return {
+            (kind, url): send(url, Call("GET", path, (bearer(token),))).status
+            for kind, token in self.credentials.items()
+            for url in self.replicas
+        }
+
+
+@pytest.fixture(scope="module")
+def github(stack: Stack) -> GitHub:
+    """The stand-in's world."""
+    return GitHub(stack)
+
+
+@pytest.fixture(scope="module")
+def replica(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A second backend on the same database; it does no jobs, so that nothing here waits for one."""
+    log = tmp_path_factory.mktemp("replica") / "backend.log"
+    with process(stack, log, WORKER_IN_PROCESS="false", ROLE_CACHE_SECONDS="300") as (_, url):
+        yield url
+
+
+@pytest.fixture
+def member(stack: Stack, github: GitHub, replica: str) -> Member:
+    """A member of the organisation, with a role on the repository, whose roles both replicas remember."""
+    home = stage.home(stack, "leave")
+    login = github.user("leaver")
+    github.do("set-member", org=home.full_name.partition("/")[0], login=login, role="member")
+    github.do("set-role", repo=home.full_name, login=login, role="write")
+    session = sign_in(stack, login)
+    given = {"session": session, "api key": keys.give(stack, session).token}
+    made = Member(home, login, given, (stack.api_url, replica))
+    assert set(made.statuses().values()) == {200}
+    return made
+
+
+Change = Callable[[GitHub, Member], None]
+
+
+def collaborator_removed(github: GitHub, member: Member) -> None:
+    """By hand, on the repository's page."""
+    github.do("set-role", repo=member.home.full_name, login=member.login, role=None, webhook=True)
+
+
+def left_a_team(github: GitHub, member: Member) -> None:
+    """The team had the role."""
+    github.do("leave-team", org=member.org, login=member.login, repos=[member.home.full_name], webhook=True)
+
+
+def team_lost_the_repository(github: GitHub, member: Member) -> None:
+    """Everybody of the team is concerned."""
+    github.do("take-from-team", repo=member.home.full_name, logins=[member.login], webhook=True)
+
+
+def left_the_organization(github: GitHub, member: Member) -> None:
+    """With the organisation go the roles on its repositories."""
+    github.do("set-role", repo=member.home.full_name, login=member.login, role=None)
+    github.do("set-member", org=member.org, login=member.login, role=None, webhook=True)
+
+
+def app_suspended(github: GitHub, member: Member) -> None:
+    """Nobody reaches what the App does not reach."""
+    github.do("suspend", login=member.org, webhook=True)
+
+
+def app_removed(github: GitHub, member: Member) -> None:
+    """The same."""
+    github.do("uninstall", login=member.org, webhook=True)
+
+
+def repository_deselected(github: GitHub, member: Member) -> None:
+    """The App stays, for other repositories."""
+    other = f"{member.org}/other-{secrets.token_hex(3)}"
+    github.repo(other, {})
+    github.do("install", login=member.org, repos=[member.home.full_name, other])
+    github.do("install", login=member.org, repos=[other], webhook=True)
+
+
+def repository_transferred(github: GitHub, member: Member) -> None:
+    """To somebody who does not have the App."""
+    github.do("transfer-repo", repo=member.home.full_name, owner=github.user("buyer"), webhook=True)
+
+
+def repository_deleted(github: GitHub, member: Member) -> None:
+    """Its number never comes back under this name."""
+    github.do("delete-repo", repo=member.home.full_name, webhook=True)
+
+
+def repository_opened(github: GitHub, member: Member) -> None:
+    """What everybody may read gives nobody a role; the collaborators were taken out before."""
+    github.do("set-role", repo=member.home.full_name, login=member.login, role=None)
+    github.do("set-visibility", repo=member.home.full_name, visibility="public", webhook=True)
+
+
+CHANGES = [
+    collaborator_removed, left_a_team, team_lost_the_repository, left_the_organization, app_suspended, app_removed,
+    repository_deselected, repository_transferred, repository_deleted, repository_opened,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+def test_is_refused_from_the_delivery_on(github: GitHub, member: Member, change: Change) -> None:
+    """When GitHub's delivery was answered, no replica believes a role any more: the next request is refused."""
+    change(github, member)
+    assert set(member.statuses().values()) == {403}
+
+
+def test_a_lower_role_holds_from_the_delivery_on(github: GitHub, member: Member) -> None:
+    """member.edited: what the person may do is asked again."""
+    name = member.home.full_name
+    body = {"repoFullName": name, "environment": "development", "secrets": {"NEW": "1"}}
+    github.do("set-role", repo=name, login=member.login, role="read", webhook=True)
+    for token in member.credentials.values():
+        for url in member.replicas:
+            assert send(url, Call("POST", "/v1/secrets/push", (bearer(token),), body)).status == 403
+
+
+def test_a_look_up_that_began_before_cannot_bring_the_role_back(github: GitHub, member: Member) -> None:
+    """GitHub's answer was given before the removal and arrives after it: it is stored by no replica."""
+    name = member.home.full_name
+    github.do("set-role", repo=name, login=member.login, role="write", webhook=True)  # the roles are forgotten
+    github.do("fault", kind="stale", pattern=f"GET */collaborators/{member.login}/permission", seconds=1.5, times=0)
+    started = len(github.calls())
+    with ThreadPoolExecutor(2) as pool:
+        asked = pool.submit(member.statuses)
+        until(lambda: any(call.endswith("/permission") for call in github.calls()[started:]), "asked")
+        github.do("clear-faults")
+        collaborator_removed(github, member)
+        asked.result()
+    assert set(member.statuses().values()) == {403}
+
+
+def test_authorization_revoked_on_github_ends_sessions_and_tokens(stack: Stack, github: GitHub, member: Member) -> None:
+    """The person took the App's authorization back: every session ends, and the kept token is dropped."""
+    session = member.credentials["session"]
+    user = "SELECT id FROM users WHERE login = %s"
+    assert sql(stack, f"SELECT 1 FROM github_tokens WHERE user_id = ({user})", member.login)
+    github.do("end-tokens", login=member.login, webhook=True)
+    for url in member.replicas:
+        assert send(url, Call("GET", "/v1/users/me", (bearer(session),))).status == 401
+    assert not sql(stack, f"SELECT 1 FROM github_tokens WHERE user_id = ({user})", member.login)
+    recorded = "SELECT count(*) FROM audit_events WHERE action = 'session_revoked' AND actor_login = %s"
+    assert sql(stack, recorded, member.login) == [(1,)]
+
+
+def test_a_delivery_that_comes_late_still_counts(github: GitHub, member: Member) -> None:
+    """Held back, sent twice, and in another order than it happened: in the end it is as GitHub has it."""
+    name, held = member.home.full_name, {"hold": True, "times": 2}
+    github.do("set-role", repo=name, login=member.login, role="read", webhook=held)
+    github.do("set-role", repo=name, login=member.login, role=None, webhook=held)
+    told = github.do("release-webhooks", backwards=True)["deliveries"]
+    assert [one["status"] for one in told] == [200] * 4
+    assert set(member.statuses().values()) == {403}
+
+
+def test_without_the_members_permission_the_app_hears_of_repositories_alone(github: GitHub, member: Member) -> None:
+    """Least permissions: no event about people is delivered, those about repositories and the App are."""
+    github.do("install", login=member.org, permissions=LEAST)
+    done = github.do("set-role", repo=member.home.full_name, login=member.login, role=None, webhook=True)
+    assert done["deliveries"] == []
+    done = github.do("delete-repo", repo=member.home.full_name, webhook=True)
+    assert [one["event"] for one in done["deliveries"]] == ["repository"]
+    assert set(member.statuses().values()) == {403}
