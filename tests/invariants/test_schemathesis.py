@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -46,12 +47,9 @@ SESSIONS = 6
 # Requests for one operation in one round; an operation without parameters has fewer that differ.
 PER_ROUND = 44
 LEAST = 8
-# What would take the vault, or the environment that others are aimed at, away from all that follows.
-SPARED = {
-    ("DELETE", "/v1/vaults/{owner}/{repo}"),
-    ("DELETE", "/v1/vaults/{owner}/{repo}/environments/{name}"),
-    ("PATCH", "/v1/vaults/{owner}/{repo}/environments/{name}"),
-}
+# A session that ends, ends: who plays these does it without one.
+ENDS_SESSIONS = {("POST", "/v1/auth/logout"), ("DELETE", "/v1/auth/sessions")}
+SPOILS = {"DELETE", "PATCH", "PUT"}
 
 
 class FromAddress(HTTPAdapter):
@@ -65,11 +63,43 @@ class FromAddress(HTTPAdapter):
 class Run:
     """What generated requests met."""
 
-    base: str
-    full_name: str
+    home: stage.Home
     tokens: Iterator[str]
+    names: dict[str, str] = field(default_factory=dict)
     seen: Counter[tuple[str, int]] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+
+    @property
+    def base(self) -> str:
+        """The public port."""
+        return self.home.base
+
+    def renew(self) -> None:
+        """A vault with a secret that has a version, and something in its trash: what was there may be spoilt by now."""
+        org = self.home.full_name.partition("/")[0]
+        repo = f"fuzz-{len(self.seen)}-{token_hex(4)}"
+        full_name = f"{org}/{repo}"
+        stage.GitHub(self.home.stack).repo(full_name, {self.home.admin: "admin"})
+        stage.create_vault(self.home.stack, self.home.token, full_name)
+        secret, trashed = (self._secret(full_name, key) for key in ("KEPT", "TRASHED"))
+        path = f"/v1/vaults/{full_name}/secrets"
+        self._ask("DELETE", f"{path}/{trashed}")
+        version = self._ask("GET", f"{path}/{secret}/versions")["versions"][0]["id"]
+        self.names = {
+            "owner": org, "repo": repo, "secretId": secret, "trashed": trashed, "versionId": version,
+            "name": "development", "env": "development", "revision": "1",
+        }  # fmt: skip
+
+    def _secret(self, full_name: str, key: str) -> str:
+        path = f"/v1/vaults/{full_name}/secrets"
+        made = self._ask("POST", path, {"key": key, "value": "1", "environment": "development"})
+        self._ask("PATCH", f"{path}/{made['id']}", {"value": "2"})
+        return str(made["id"])
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = wire.send(self.base, wire.Call(method, path, (wire.bearer(self.home.token),), body))
+        assert answer.status < 300, answer
+        return answer.json()["data"]
 
     def play(self, case: Case[Any], *, signed_in: bool) -> None:
         """Sends one generated request and checks its answer."""
@@ -85,14 +115,16 @@ class Run:
             self.failures.append(f"{case.method} {case.path} aimed={aimed}: {group}")
 
     def _aim(self, case: Case[Any]) -> bool:
-        """Half of the cases name a vault that is there, so that they get past the door."""
-        aimed = sum(self.seen.values()) % 2 == 0 and (case.method, case.path) not in SPARED
-        owner, repo = self.full_name.split("/")
-        real = {"repoFullName": self.full_name, "repoOwner": owner, "repoName": repo, "environment": "development"}
+        """Half of the cases name what is there, so that they get past the door."""
+        aimed = sum(self.seen.values()) % 2 == 0
+        owner, repo = self.names["owner"], self.names["repo"]
+        full_name = f"{owner}/{repo}"
+        real = {"repoFullName": full_name, "repoOwner": owner, "repoName": repo, "environment": "development"}
+        path = self.names | ({"secretId": self.names["trashed"]} if "/trash/" in case.path else {})
         parts = [
             (case.body, real),
-            (case.query, {"repo": self.full_name, "environment": "development", "key": "KEPT"}),
-            (case.path_parameters, {"owner": owner, "repo": repo, "name": "development", "revision": "1"}),
+            (case.query, {"repo": full_name, "environment": "development", "key": "KEPT"}),
+            (case.path_parameters, path),
         ]
         for part, names in parts:
             if aimed and isinstance(part, dict):
@@ -109,8 +141,7 @@ def operations(ops_url: str) -> list[Operation]:
 def generate(run: Run, operation: Operation, count: int, number: int) -> None:
     """Plays `count` requests for one operation: valid and invalid ones, signed in and not, a quarter each."""
     for mode, signed_in in itertools.product((GenerationMode.POSITIVE, GenerationMode.NEGATIVE), (True, False)):
-        # A session that signs out ends; whoever plays this route does it without one.
-        as_admin = signed_in and not operation.path.endswith("/logout")
+        as_admin = signed_in and (operation.method.upper(), operation.path) not in ENDS_SESSIONS
         play = _player(run, operation.as_strategy(generation_mode=mode), signed_in=as_admin)
         # A fixed seed makes the run the same every time.
         bounded = settings(
@@ -133,7 +164,9 @@ def run(stack: Stack) -> Run:
     """The server, and an administrator with several sessions, so that the limit per credential stays what it is."""
     home = stage.home(stack, "fuzz")
     tokens = [sign_in(stack, home.admin) for _ in range(SESSIONS)]
-    return Run(stack.api_url, home.full_name, itertools.cycle(tokens))
+    made = Run(home, itertools.cycle(tokens))
+    made.renew()
+    return made
 
 
 def _hunt(run: Run, stack: Stack, cases: int) -> str:
@@ -141,6 +174,11 @@ def _hunt(run: Run, stack: Stack, cases: int) -> str:
     for number in itertools.count(1):
         for operation in found:
             generate(run, operation, min(PER_ROUND, max(LEAST, cases // len(found))), number)
+            spoils = (
+                operation.method.upper() in SPOILS or "/permissions" in operation.path or "/trash/" in operation.path
+            )
+            if spoils and "{repo}" in operation.path:
+                run.renew()
         if sum(run.seen.values()) >= cases:
             break
     total = sum(run.seen.values())
