@@ -13,7 +13,6 @@ import pytest
 from github_post import Post, applied, headers_of, post_of, process, sql, until_applied
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub
-from oracle.wire import Answer
 
 PING: dict[str, Any] = {"zen": "Keep it logically awesome.", "hook_id": 1}
 
@@ -208,26 +207,6 @@ class TestTakes:
         until_applied(stack, delivery)
         assert applied(stack, delivery) == 1
         assert audit_rows(stack, installation) == ["vcs_app_installed"]
-
-    def test_hundreds_each_sent_twice(self, stack: Stack, post: Post) -> None:
-        """Each is applied once, in whatever order they come."""
-        sent = [(number(), str(uuid.uuid4())) for _ in range(200)]
-
-        def deliver(one: tuple[int, str]) -> Answer:
-            installation, delivery = one
-            return post("installation", removed(installation), delivery)
-
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(deliver, sent + sent[::-1]))
-        assert {answer.status for answer in answers} == {200}
-        until_applied(stack, *(delivery for _, delivery in sent))
-        query = "SELECT count(*), sum(applied) FROM webhook_deliveries WHERE delivery_id = ANY(%s)"
-        assert sql(stack, query, [delivery for _, delivery in sent]) == [(200, 200)]
-        query = (
-            "SELECT count(*) FROM audit_events WHERE action = 'vcs_app_uninstalled'"
-            " AND (details->>'installationId')::bigint = ANY(%s)"
-        )
-        assert sql(stack, query, [installation for installation, _ in sent]) == [(200,)]
 
 
 def test_what_was_applied_says_nothing_more(stack: Stack, post: Post) -> None:
