@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from keyway_backend.platform import log
 from keyway_backend.platform.address import Network, client_address
 from keyway_backend.platform.errors import Problem, TooManyRequests, Unauthorized
+from keyway_backend.platform.hop import browser_of
 
 WINDOW_SECONDS: Final = 60
 SCOPE_KEY: Final = "keyway.rate"
@@ -277,7 +278,10 @@ class Limits:
             raise TooManyRequests(window.reset_seconds, headers=window.headers)
 
     def _address(self, connection: HTTPConnection) -> str:
-        return network_of(client_address(connection, self._trusted))
+        """The browser's address, when our dashboard asks for it: else all of them would share one share."""
+        browser = browser_of(connection)
+        forwarded = browser.address if browser is not None else None
+        return network_of(forwarded or client_address(connection, self._trusted))
 
 
 @dataclass(frozen=True, slots=True)

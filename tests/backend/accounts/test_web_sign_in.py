@@ -447,6 +447,17 @@ class TestInstall:
         assert browser.get(back).status_code == 302
         assert self.linked(stack, number) == [(login, login)]
 
+    def test_from_the_page_itself(self, stack: Stack, browser: Browser) -> None:
+        """The whole way: from here to GitHub's installation page and back, signed in, with the installation kept."""
+        login = person(stack)
+        form = {"login": login, "account": login, "passphrase": stack.passphrase, "decision": "authorize"}
+        sent = httpx.post(browser.start(install=True), data=form, follow_redirects=False)
+        assert sent.status_code == 302, sent.text
+        answer = browser.get(sent.headers["location"])
+        assert (answer.status_code, cookies_set(answer)) == (302, ["__Host-keyway_session"])
+        number = query(sent.headers["location"])["installation_id"]
+        assert self.linked(stack, number)[0][0] == login
+
     def linked(self, stack: Stack, number: object) -> list[tuple[object, ...]]:
         """Who is told to have installed it: in the table, and in the audit."""
         return keys.sql(
