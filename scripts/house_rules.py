@@ -28,6 +28,7 @@ REVEALS = {
     "backend/keyway_backend/features/revisions/comparing.py": "judges an import as it judges a push",
     "backend/keyway_backend/clients/github/": "sends a person's own token to GitHub",
     "backend/keyway_backend/features/api_keys/service.py": "tells a new token once, looks for a leaked one",
+    "backend/keyway_backend/clients/stripe/": "gives Stripe's library our key at Stripe",
     "backend/keyway_backend/features/accounts/": "hands GitHub's codes and tokens to the GitHub client",
     "core/keyway_core/dotenv.py": "writes .env text",
     "standalone/keyway_standalone/": "the demo compares what came back, and shows what the database does not hold",

@@ -34,6 +34,7 @@ from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
 from keyway_backend.compose import insight, outside
+from keyway_backend.compose.commerce import Commerce
 from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
@@ -51,7 +52,6 @@ from keyway_backend.features.github.installations import Installations
 from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
 from keyway_backend.features.organizations import routes as organizations_routes
-from keyway_backend.features.organizations.hooks import UnlimitedOrganizations
 from keyway_backend.features.organizations.service import Organizations as OrganizationService
 from keyway_backend.features.permissions import routes as permissions_routes
 from keyway_backend.features.permissions.collaborators import Collaborators
@@ -131,6 +131,7 @@ class Services:
     collaborators: Collaborators
     limits: Limits
     organizations: OrganizationService
+    commerce: Commerce
     notifications: Notifications
 
 
@@ -168,7 +169,8 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         }
         limits = await _limits(settings, opened)
         await insight.watch(settings, database, events, opened)
-        yield _services(settings, database, crypto, github, events, Health(checks), limits)
+        commerce = Commerce.of(settings, database, opened)
+        yield _services(settings, database, crypto, github, events, Health(checks), limits, commerce)
 
 
 async def _limits(settings: Settings, opened: AsyncExitStack) -> Limits:
@@ -197,7 +199,7 @@ async def _bound(database: Database, crypto: VaultCrypto, settings: Settings) ->
             await asyncio.sleep(0.5)
 
 
-def _services(
+def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, one argument each
     settings: Settings,
     database: Database,
     crypto: VaultCrypto,
@@ -205,6 +207,7 @@ def _services(
     events: GroupWriter,
     health: Health,
     limits: Limits,
+    commerce: Commerce,
 ) -> Services:
     secret, previous = settings.jwt_secret.get_secret_value(), settings.jwt_secret_previous.get_secret_value()
     sessions, macs, install_url = (
@@ -214,17 +217,16 @@ def _services(
     )
     roles = Roles(database, github, macs, role_seconds=settings.role_cache_seconds)
     cookies = SessionCookies(settings.session_cookie_domain)
-    cookie = SessionCookie(cookies.name, {*settings.allowed_origins, settings.api_url})
-    credentials = Credentials(sessions, cookie, accept_github_tokens=settings.github_pat_login)
-    people = GitHubTokens(database, github)
     signed_in = People(github, crypto)
-    trusted = networks(settings.trusted_proxies)
-    callers = Callers(database, credentials, people, macs, trusted_proxies=trusted)
+    callers = _callers(settings, database, github, sessions, cookies, macs)
     user_tokens = UserTokenSource(database, crypto, github)
     listings = Listings(database, github, user_tokens, macs, role_seconds=settings.role_cache_seconds)
-    access = Access(database, roles, callers, macs, Organizations(github), listings, install_url=install_url)
+    lock = commerce.plans.admit_write if commerce.plans is not None else None
+    access = Access(
+        database, roles, callers, macs, Organizations(github), listings, install_url=install_url, write_lock=lock
+    )
+    organizations = OrganizationService(database, access, macs, github, commerce.of_organizations)
     permissions = Permissions(database, access, macs)
-    organizations = OrganizationService(database, access, macs, github, UnlimitedOrganizations())
     webhook_secret = settings.github_app_webhook_secret.get_secret_value()
     installations = Installations(database, github, user_tokens, install_url=install_url)
     return Services(
@@ -232,11 +234,11 @@ def _services(
         Accounts(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
-        OwnAccount(database, macs),
+        OwnAccount(database, macs, plans=commerce.plans),
         ApiKeys(database, access, macs),
         _sign_ins(settings, database, github, signed_in, sessions, installations),
         cookies,
-        Vaults(database, access, macs, github_url=settings.github_url),
+        Vaults(database, access, macs, github_url=settings.github_url, plans=commerce.plans, owners=organizations),
         SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
         Single(LiveSecrets(database, crypto, events), Versions(database, crypto, events), Trash(database, crypto)),
         Retention(database),
@@ -251,8 +253,23 @@ def _services(
         Collaborators(database, github, permissions),
         limits,
         organizations,
+        commerce,
         Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
     )
+
+
+def _callers(
+    settings: Settings,
+    database: Database,
+    github: GitHub,
+    sessions: SessionTokens,
+    cookies: SessionCookies,
+    macs: Macs,
+) -> Callers:
+    cookie = SessionCookie(cookies.name, {*settings.allowed_origins, settings.api_url})
+    credentials = Credentials(sessions, cookie, accept_github_tokens=settings.github_pat_login)
+    people, trusted = GitHubTokens(database, github), networks(settings.trusted_proxies)
+    return Callers(database, credentials, people, macs, trusted_proxies=trusted)
 
 
 def _sign_ins(
@@ -359,6 +376,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         *Insight.routers(running.insight),
         permissions_routes.router(running.permissions, running.collaborators),
         organizations_routes.router(running.organizations),
+        *Commerce.routers(running.commerce),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

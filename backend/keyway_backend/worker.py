@@ -36,6 +36,7 @@ def register(jobs: Jobs, running: Services) -> None:
     jobs.task(APPLY_DELIVERY, running.webhooks.apply)
     jobs.every("40 3 * * *", "webhooks.purge", running.webhooks.purge)
     jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
+    running.commerce.register(jobs)
     jobs.task(notify.TASK, running.notifications.deliver)
     jobs.every("41 * * * *", "forget_old_sign_ins", running.sign_ins.forget_old)
     jobs.every("17 3 * * *", "purge_old_values", running.retention.purge_old)

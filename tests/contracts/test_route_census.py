@@ -101,6 +101,16 @@ ROUTES: Final = {
     ("PUT", "/v1/orgs/{org}"),
     ("GET", "/v1/orgs/{org}/members"),
     ("POST", "/v1/orgs/{org}/members/sync"),
+    ("GET", "/v1/orgs/{org}/billing"),
+    ("POST", "/v1/orgs/{org}/billing/checkout"),
+    ("POST", "/v1/orgs/{org}/billing/portal"),
+    ("GET", "/v1/orgs/{org}/trial"),
+    ("POST", "/v1/orgs/{org}/trial/start"),
+    ("GET", "/v1/billing/prices"),
+    ("GET", "/v1/billing/subscription"),
+    ("POST", "/v1/billing/create-checkout-session"),
+    ("POST", "/v1/billing/manage"),
+    ("POST", "/v1/billing/webhook"),
     ("POST", "/v1/github/check-installation"),
     ("GET", "/v1/github/repo-ids"),
     ("GET", "/v1/github/installations"),
@@ -212,6 +222,7 @@ class TestPublicRoutes:
     def test_are_those_of_the_policy(self, stack: Stack, policy: Policy) -> None:
         """The routes that the policy opens to anyone, and those that prove themselves by a signature, look at no
         credential; every other one answers 401 without."""
+        """The routes that the policy opens to anyone, or to a signature, answer; every other one is 401 without."""
         open_to_all = {key for key, route in policy.routes.items() if route["outcomes"]["anonymous"] != 401} & ROUTES
         answered = {(m, p) for m, p in ROUTES if ask(stack, m, path_of(p)).status != 401}
         assert answered == open_to_all

@@ -137,14 +137,15 @@ def test_a_forged_role_opens_nothing(
 
 
 def _write_role(scene: Scene, write: Callable[..., None], mac: bytes | None) -> None:
-    _, _, repository, _ = ids(scene, Place(scene.repositories[0]))
+    _, _, repository, owner = ids(scene, Place(scene.repositories[0]))
     person, asked_at = user_of(scene, "mallory")[1], datetime.now(UTC)
-    fields = (person, repository, "admin", 1, asked_at, asked_at + timedelta(hours=1))
+    fields = (person, repository, "admin", 1, asked_at, asked_at + timedelta(hours=1), owner)
     code = macs(scene).make(Purpose.ROLE, *fields) if mac is None else mac
     write("DELETE FROM role_cache WHERE github_user_id = %s", person)
     write(
-        "INSERT INTO role_cache (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, mac)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO role_cache"
+        " (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, github_owner_id, mac)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         *fields,
         code,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -30,6 +31,7 @@ from keyway_backend.access.grants import (
     PersonGrant,
     RepositoryGrant,
     SecretGrant,
+    Vault,
     VaultGrant,
 )
 from keyway_backend.access.listing import Listings
@@ -63,10 +65,14 @@ class EnvironmentName:
     environment: str
 
 
+WriteLock = Callable[[Vault], Awaitable[None]]
+"""Raises a problem for a vault that may only be read, whoever asks."""
+
+
 class Access:
     """Who may do what, decided once per request."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything that decides
         self,
         database: Database,
         roles: Roles,
@@ -76,6 +82,7 @@ class Access:
         listings: Listings,
         *,
         install_url: str,
+        write_lock: WriteLock | None = None,
     ) -> None:
         self._database = database
         self._roles = roles
@@ -84,6 +91,7 @@ class Access:
         self._organizations = organizations
         self._listings = listings
         self.install_url = install_url
+        self._write_lock = write_lock
         self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     # credentials -------------------------------------------------------------------------------------------------
@@ -108,6 +116,11 @@ class Access:
     def origin(self, request: Request) -> Origin:
         """Where a request came from."""
         return self._callers.origin(request)
+
+    async def refuse_locked(self, vault: Vault, scope: Scope) -> None:
+        """After the right: billing may have made the vault read-only. What deletes is not held back by it."""
+        if self._write_lock is not None and scope is Scope.WRITE:
+            await self._write_lock(vault)
 
     # vaults and environments -------------------------------------------------------------------------------------
 

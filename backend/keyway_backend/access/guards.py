@@ -90,7 +90,9 @@ class PushGuard(Guard):
         if asked is None:
             await access.live(actor)
             raise ValidationFailed("Invalid request data", errors=faults)
-        return await access.environment(actor, access.origin(request), asked, Verb.WRITE)
+        grant = await access.environment(actor, access.origin(request), asked, Verb.WRITE)
+        await access.refuse_locked(grant.vault, Scope.WRITE)
+        return grant
 
 
 class NewVaultGuard(Guard):
@@ -135,6 +137,7 @@ class VaultGuard(Guard):
         origin = access.origin(request)
         grant = await access.vault(actor, origin, named, self.right, while_uninstalled=self.while_uninstalled)
         _refuse_other_environments(request, grant)
+        await access.refuse_locked(grant.vault, self.scope)
         return await access.with_manage(grant) if self.asks_manage else grant
 
 
@@ -151,7 +154,9 @@ class EnvironmentGuard(Guard):
         actor = await access.actor(request, self.scope, ci=self.ci)
         named = await _named_in_path(request, actor)
         asked = EnvironmentName(named.owner, named.name, request.path_params["name"])
-        return await access.environment(actor, access.origin(request), asked, self.verb, in_path=True)
+        grant = await access.environment(actor, access.origin(request), asked, self.verb, in_path=True)
+        await access.refuse_locked(grant.vault, self.scope)
+        return grant
 
 
 class SecretGuard(Guard):
@@ -167,7 +172,9 @@ class SecretGuard(Guard):
         actor = await access.actor(request, self.scope)
         named = await _named_in_path(request, actor)
         grant = await access.vault(actor, access.origin(request), named)
-        return await access.secret(grant, id_in_path(request, "secretId"), self.verb, trashed=self.trashed)
+        found = await access.secret(grant, id_in_path(request, "secretId"), self.verb, trashed=self.trashed)
+        await access.refuse_locked(grant.vault, self.scope)
+        return found
 
 
 class OrgGuard(Guard):

@@ -138,7 +138,8 @@ class Listings:
     def _row(self, person: int, one: Reached, asked_at: datetime, event: datetime | None) -> store.RoleRow:
         role = one.role.value if one.role is not None else None
         ends = asked_at + lifetime(asked_at, event, self._role_seconds)
-        return store.RoleRow(person, one.repository.id, role, one.installation_id, asked_at, ends)
+        owner = one.repository.owner.id
+        return store.RoleRow(person, one.repository.id, role, one.installation_id, asked_at, ends, owner)
 
 
 def _told(vault: Found, one: Reached) -> Found:

@@ -81,12 +81,15 @@ def _cached(row: Row, github_user_id: int, macs: Macs) -> CachedRole | None:
         row["installation_id"],
         row["role_asked_at"],
         row["role_expires_at"],
+        row["role_owner_id"],
     )
     if not macs.fits(row["role_mac"], Purpose.ROLE, *stored.fields):
         integrity_alarm("role_cache", vault_id=str(row["vault_id"]), github_user_id=str(github_user_id))
         return None
     if not row["role_fresh"]:
         return None
+    if stored.role is not None and stored.owner != row["github_owner_id"]:
+        return None  # transferred since, or the vault's row was repointed: GitHub says who owns it
     return CachedRole(Role(stored.role) if stored.role else None, stored.installation)
 
 

@@ -27,6 +27,7 @@ _AFTER_EVENT_SECONDS: Final = 10
 _AFTER_EVENT_FOR: Final = timedelta(seconds=120)
 _INSTALLATION_SECONDS: Final = 60.0
 _REMEMBERED: Final = 4096
+_NO_ROLE: Final = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,12 @@ class Roles:
         answer = await self._within_deadline(person, owner, name)
         match answer:
             case Granted(role, repository, installation):
-                await self._remember(person, repository.id, role, installation, asked_at)
+                await self._remember(person, repository.id, (role, repository.owner.id), installation, asked_at)
             case Denied(repository, installation):
                 repository_id = repository.id if repository is not None else expected
-                await self._remember(person, repository_id, None, installation, asked_at)
+                await self._remember(person, repository_id, _NO_ROLE, installation, asked_at)
             case NotInstalled():
-                await self._remember(person, expected, None, None, asked_at)
+                await self._remember(person, expected, _NO_ROLE, None, asked_at)
         key = (person.github_user_id, _key(owner, name))
         self._just_told[key] = (time.monotonic(), answer)
         self._just_told.move_to_end(key)
@@ -198,16 +199,23 @@ class Roles:
         return login, permission
 
     async def _remember(
-        self, person: Person, repository: int | None, role: Role | None, installation: int | None, asked_at: datetime
+        self,
+        person: Person,
+        repository: int | None,
+        told: tuple[Role | None, int | None],
+        installation: int | None,
+        asked_at: datetime,
     ) -> None:
+        """Keeps what was told: the role, and who owned the repository then."""
         if repository is None:
             return
+        role, owner = told
         number = person.github_user_id
         async with self._database.read() as connection:
             event = await store.last_event(connection, person=number, repository=repository)
             seconds = self._role_seconds if role is not None else min(DENIED_SECONDS, self._role_seconds)
             ends = asked_at + lifetime(asked_at, event, seconds)
-            row = store.RoleRow(number, repository, role, installation, asked_at, ends)
+            row = store.RoleRow(number, repository, role, installation, asked_at, ends, owner)
             await store.remember_role(connection, row, self._macs.make(Purpose.ROLE, *row.fields))
 
 

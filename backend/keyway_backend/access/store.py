@@ -27,6 +27,7 @@ _VAULT: Final[LiteralString] = """,
         v.created_by_github_user_id,
         e.id AS environment_id, e.name AS environment_name, e.type AS environment_type, e.type_mac,
         r.role AS cached_role, r.installation_id, r.asked_at AS role_asked_at, r.expires_at AS role_expires_at,
+        r.github_owner_id AS role_owner_id,
         r.mac AS role_mac,
         r.expires_at > now() AND NOT EXISTS (
             SELECT FROM access_generations AS g
@@ -114,30 +115,35 @@ _ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
 }
 
 _REMEMBER: Final[LiteralString] = """
-    INSERT INTO role_cache (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, mac)
-    SELECT %(person)s, %(repository)s, %(role)s, %(installation)s, %(asked_at)s, %(expires_at)s, %(mac)s
+    INSERT INTO role_cache (
+        github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, github_owner_id, mac)
+    SELECT %(person)s, %(repository)s, %(role)s, %(installation)s, %(asked_at)s, %(expires_at)s, %(owner)s,
+        %(mac)s
     WHERE NOT EXISTS (
         SELECT FROM access_generations
         WHERE (kind, github_id) IN (('repository', %(repository)s), ('user', %(person)s)) AND raised_at >= %(asked_at)s)
     ON CONFLICT (github_user_id, github_repo_id) DO UPDATE SET
         role = excluded.role, installation_id = excluded.installation_id, asked_at = excluded.asked_at,
-        expires_at = excluded.expires_at, mac = excluded.mac
+        expires_at = excluded.expires_at, github_owner_id = excluded.github_owner_id, mac = excluded.mac
     WHERE role_cache.asked_at <= excluded.asked_at"""
 _REMEMBER_ALL: Final[LiteralString] = """
-    INSERT INTO role_cache (github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, mac)
-    SELECT %(person)s, n.repository, n.role, n.installation, %(asked_at)s, n.expires_at, n.mac
+    INSERT INTO role_cache (
+        github_user_id, github_repo_id, role, installation_id, asked_at, expires_at, github_owner_id, mac)
+    SELECT %(person)s, n.repository, n.role, n.installation, %(asked_at)s, n.expires_at, n.owner, n.mac
     FROM unnest(%(repositories)s::bigint[], %(roles)s::text[], %(installations)s::bigint[], %(ends)s::timestamptz[],
-                %(macs)s::bytea[]) AS n (repository, role, installation, expires_at, mac)
+                %(owners)s::bigint[], %(macs)s::bytea[])
+        AS n (repository, role, installation, expires_at, owner, mac)
     WHERE NOT EXISTS (
         SELECT FROM access_generations
         WHERE (kind, github_id) IN (('repository', n.repository), ('user', %(person)s)) AND raised_at >= %(asked_at)s)
     ORDER BY n.repository
     ON CONFLICT (github_user_id, github_repo_id) DO UPDATE SET
         role = excluded.role, installation_id = excluded.installation_id, asked_at = excluded.asked_at,
-        expires_at = excluded.expires_at, mac = excluded.mac
+        expires_at = excluded.expires_at, github_owner_id = excluded.github_owner_id, mac = excluded.mac
     WHERE role_cache.asked_at <= excluded.asked_at"""
 _FRESH: Final[LiteralString] = """
     SELECT github_user_id AS person, github_repo_id AS repository, role, installation_id AS installation, asked_at,
+        github_owner_id AS owner,
         expires_at, mac
     FROM role_cache AS r
     WHERE github_user_id = %(person)s AND github_repo_id = %(repository)s AND expires_at > now() AND NOT EXISTS (
@@ -208,7 +214,10 @@ async def look_up(
 
 @dataclass(frozen=True, slots=True)
 class RoleRow:
-    """A row of the role cache. No role: GitHub refused. No installation: the App is not installed there."""
+    """A row of the role cache. No role: GitHub refused. No installation: the App is not installed there.
+
+    `owner` is who owned the repository when GitHub said this: whose defaults count is never told by another row.
+    """
 
     person: int
     repository: int
@@ -216,11 +225,20 @@ class RoleRow:
     installation: int | None
     asked_at: datetime
     expires_at: datetime
+    owner: int | None = None
 
     @property
-    def fields(self) -> tuple[int, int, str | None, int | None, datetime, datetime]:
+    def fields(self) -> tuple[int, int, str | None, int | None, datetime, datetime, int | None]:
         """What its code covers, in this order."""
-        return self.person, self.repository, self.role, self.installation, self.asked_at, self.expires_at
+        return (
+            self.person,
+            self.repository,
+            self.role,
+            self.installation,
+            self.asked_at,
+            self.expires_at,
+            self.owner,
+        )
 
 
 async def remember_role(connection: Connection, row: RoleRow, mac: bytes) -> None:
@@ -242,6 +260,7 @@ async def remember_roles(connection: Connection, told: Sequence[tuple[RoleRow, b
         roles=[row.role for row, _ in told],
         installations=[row.installation for row, _ in told],
         ends=[row.expires_at for row, _ in told],
+        owners=[row.owner for row, _ in told],
         macs=[mac for _, mac in told],
     )
 

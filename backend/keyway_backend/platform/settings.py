@@ -129,6 +129,15 @@ class Settings(BaseModel):
     posthog_host: str = Field("https://eu.i.posthog.com", description="PostHog's address")
     sentry_dsn: SecretStr = Field(SecretStr(""), description="where Sentry takes errors; empty: nowhere")
 
+    billing_enabled: bool = Field(
+        default=False, description="sell plans through Stripe; without it everything is unlimited for everybody"
+    )
+    stripe_secret_key: SecretStr = Field(SecretStr(""), description="secret key of the account at Stripe")
+    stripe_webhook_secret: SecretStr = Field(
+        SecretStr(""), description="signing secret of the endpoint /v1/billing/webhook at Stripe"
+    )
+    stripe_api_base: str = Field("https://api.stripe.com", description="address of Stripe's API")
+
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis or Valkey that shares rate limits between replicas; empty: each counts alone"
     )
@@ -236,6 +245,7 @@ def refusals(settings: Settings) -> list[str]:
     ipinfo = urlsplit(settings.ipinfo_url)
     if ipinfo.scheme != "https" and ipinfo.hostname not in LOOPBACK:
         problems.append("IPINFO_URL: people's addresses and the token go there, so it must start with https://")
+    problems += _incomplete_billing(settings)
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
     if settings.ops_host in {"0.0.0.0", "::"} and settings.ops_port == settings.port:  # noqa: S104
@@ -246,6 +256,18 @@ def refusals(settings: Settings) -> list[str]:
         key = ""
     if "PRIVATE KEY-----" not in key:
         problems.append("GITHUB_APP_PRIVATE_KEY: neither a PEM key nor one in base64")
+    return problems
+
+
+def _incomplete_billing(settings: Settings) -> list[str]:
+    if not settings.billing_enabled:
+        return []
+    needed = ("stripe_secret_key", "stripe_webhook_secret")
+    missing = [name for name in needed if not getattr(settings, name).get_secret_value()]
+    problems = [f"{name.upper()}: needed while BILLING_ENABLED is true" for name in missing]
+    parts = urlsplit(settings.stripe_api_base)
+    if parts.scheme != "https" and (parts.hostname or "") not in LOOPBACK:
+        problems.append("STRIPE_API_BASE: does not start with https://")
     return problems
 
 

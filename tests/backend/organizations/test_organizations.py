@@ -324,3 +324,21 @@ class TestDefaults:
         assert alarms(team.home.stack, "organisation_defaults") > before
         team.ask("PUT", "", {"defaultPermissions": {"read": {"protected": {"read": True}}}})
         assert pulled(team.home, reader, "production") == 404
+
+    def test_a_vault_cannot_be_pointed_at_anothers_defaults(self, team: Team) -> None:
+        """Whoever writes the database repoints a vault at an organisation of their own with generous defaults: whose
+        defaults count is what GitHub says of the repository, so nothing opens, and the row is right again."""
+        generous = made(team.home.stack, "generous")
+        generous.ask("PUT", "", {"defaultPermissions": {"read": {"protected": {"read": True, "write": True}}}})
+        reader = team.home.with_role("read")
+        assert pulled(team.home, reader, "production") == 403
+        stack, vault_id = team.home.stack, team.home.vault_id
+        for _ in range(2):
+            sql(stack, "UPDATE vaults SET github_owner_id = %s WHERE id = %s", generous.home.owner_id, vault_id)
+            assert pulled(team.home, reader, "production") == 403
+            assert sql(stack, "SELECT github_owner_id FROM vaults WHERE id = %s", vault_id) == [(team.home.owner_id,)]
+            sql(stack, "DELETE FROM role_cache WHERE github_repo_id = %s", team.home.repo_id)
+        sql(stack, "UPDATE role_cache SET github_owner_id = %s WHERE github_repo_id = %s",
+            generous.home.owner_id, team.home.repo_id)  # fmt: skip
+        sql(stack, "UPDATE vaults SET github_owner_id = %s WHERE id = %s", generous.home.owner_id, vault_id)
+        assert pulled(team.home, reader, "production") == 403

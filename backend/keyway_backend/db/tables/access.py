@@ -15,6 +15,7 @@ role_cache = Table(
     moment("asked_at"),
     moment("expires_at"),
     Column("mac", LargeBinary, nullable=False),
+    Column("github_owner_id", BigInteger),
 )
 
 access_generations = Table(

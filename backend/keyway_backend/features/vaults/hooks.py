@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from keyway_backend.access.grants import VaultGrant
+from keyway_backend.access.grants import RepositoryGrant, VaultGrant
+from keyway_backend.db.engine import Connection
 
 Sync = Mapping[str, str | None]
 """A link to a provider, with the fields of contract.md 4.4."""
@@ -22,6 +23,16 @@ class Plans(Protocol):
 
     async def admit_environment(self, grant: VaultGrant) -> None:
         """Raises Forbidden when the vault may have no further environment."""
+
+    async def admit_vault(self, connection: Connection, grant: RepositoryGrant) -> None:
+        """Raises Forbidden when the repository's owner may have no further vault. In the transaction that makes it."""
+
+
+class Owners(Protocol):
+    """Who owns repositories."""
+
+    async def ensure(self, grant: RepositoryGrant) -> None:
+        """Makes the owner known, before a vault is made or refused."""
 
 
 class Syncs(Protocol):
@@ -40,6 +51,16 @@ class Unlimited:
 
     async def admit_environment(self, grant: VaultGrant) -> None:
         """As many as anybody wants."""
+
+    async def admit_vault(self, connection: Connection, grant: RepositoryGrant) -> None:
+        """As many as anybody wants."""
+
+
+class NoOwners:
+    """Nobody has to be known."""
+
+    async def ensure(self, grant: RepositoryGrant) -> None:
+        """Does nothing."""
 
 
 class NoSyncs:

@@ -20,7 +20,7 @@ from keyway_backend.access.records import type_mac
 from keyway_backend.audit import Action, Event, Subject
 from keyway_backend.db.engine import Database
 from keyway_backend.features.vaults import store
-from keyway_backend.features.vaults.hooks import NoSyncs, Plans, Sync, Syncs, Unlimited
+from keyway_backend.features.vaults.hooks import NoOwners, NoSyncs, Owners, Plans, Sync, Syncs, Unlimited
 from keyway_backend.features.vaults.store import NewEnvironment
 from keyway_backend.platform.clock import iso, now
 from keyway_backend.platform.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
@@ -52,6 +52,7 @@ class Vaults:
         *,
         github_url: str = _AVATAR_HOST,
         plans: Plans | None = None,
+        owners: Owners | None = None,
         syncs: Syncs | None = None,
     ) -> None:
         self._database = database
@@ -59,6 +60,7 @@ class Vaults:
         self._macs = macs
         self._github_url = github_url
         self._plans = plans or Unlimited()
+        self._owners = owners or NoOwners()
         self._syncs = syncs or NoSyncs()
 
     async def create(self, grant: RepositoryGrant) -> dict[str, Any]:
@@ -68,7 +70,10 @@ class Vaults:
         full_name = grant.repository.full_name
         subject = Subject(vault_id=vault_id, repository=full_name)
         details = {"repoFullName": full_name, "isPrivate": grant.repository.private}
+        await self._owners.ensure(grant)
         async with self._database.transaction() as connection:
+            if not await store.has_vault(connection, grant):
+                await self._plans.admit_vault(connection, grant)
             if not await store.insert_vault(connection, grant, vault_id, moment):
                 raise Conflict("Vault already exists for this repository")
             await store.insert_environments(connection, vault_id, environments, moment)

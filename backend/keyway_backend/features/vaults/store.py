@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -27,6 +27,12 @@ class NewEnvironment:
     type: str
     type_mac: bytes
     revision_id: UUID
+
+
+async def has_vault(connection: Connection, grant: RepositoryGrant) -> bool:
+    """Whether the granted repository has a vault."""
+    statement: LiteralString = "SELECT id FROM vaults WHERE github_repo_id = %(repository)s AND deleted_at IS NULL"
+    return await one(connection, statement, repository=grant.repository.id) is not None
 
 
 async def insert_vault(connection: Connection, grant: RepositoryGrant, vault_id: UUID, moment: datetime) -> bool:

@@ -16,3 +16,7 @@ CREATE TABLE organization_members (
 );
 CREATE INDEX organization_members_person_idx ON organization_members (github_user_id);
 CREATE INDEX vaults_owner_idx ON vaults (github_owner_id, created_at) WHERE deleted_at IS NULL;
+
+-- Who owned the repository when GitHub told the role, under the row's code: a vault's row alone does not say whose defaults count.
+DELETE FROM role_cache;
+ALTER TABLE role_cache ADD COLUMN github_owner_id BIGINT;
