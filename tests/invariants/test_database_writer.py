@@ -25,6 +25,7 @@ VAULTS: Final = 6
 NAMES: Final = tuple(f"NAME_{number}" for number in range(10))
 ENVIRONMENTS: Final = ("development", "staging", "production")
 SAMPLE: Final = 300
+SESSIONS: Final = 24
 EVERY_PAIR: Final = 32_220
 
 
@@ -44,10 +45,15 @@ class World:
     """The installation, somebody who may read all of it, and a connection that may write all of it."""
 
     scene: Scene
-    reader: Client
+    readers: Iterator[Client]
     writer: psycopg.Connection[tuple[Any, ...]]
     operator: httpx.Client
     held: Sequence[Held]
+
+    @property
+    def reader(self) -> Client:
+        """One of the reader's sessions after the other, so that none is over its share of the rate limit."""
+        return next(self.readers)
 
     def read(self, place: Place) -> Answer:
         """A pull by our own wire."""
@@ -89,15 +95,16 @@ class World:
 def world() -> Iterator[World]:
     """180 values in 18 environments, each different from every other."""
     with opened(vaults=VAULTS) as scene:
-        reader = scene.session()
+        first = Desk(scene, scene.session(), NOWHERE)
+        readers = [first.anew().client for _ in range(SESSIONS)]
         places = [Place(name, environment) for name in scene.repositories for environment in ENVIRONMENTS]
-        held = [one for place in places for one in stocked(scene, reader, place)]
+        held = [one for place in places for one in stocked(scene, readers[0], place)]
         with (
             psycopg.connect(scene.stack.superuser_database_url, autocommit=True) as writer,
             httpx.Client(base_url=scene.stack.ops_url) as operator,
         ):
             writer.execute("SET synchronous_commit = off")
-            yield World(scene, reader, writer, operator, held)
+            yield World(scene, itertools.cycle(readers), writer, operator, held)
 
 
 def stocked(scene: Scene, reader: Client, place: Place) -> list[Held]:
