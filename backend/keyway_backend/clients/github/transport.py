@@ -19,6 +19,7 @@ from githubkit import Response, UnauthAuthStrategy
 from githubkit.exception import GitHubException, RateLimitExceeded, RequestFailed
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from keyway_backend.clients.github.economy import Answers, Purse, digest
 from keyway_backend.clients.github.errors import GitHubUnknown, PermissionMissing, TokenRejected
 from keyway_backend.platform import metrics
 
@@ -46,6 +47,8 @@ class Transport:
         self._api = f"{api}/"
         self._web = f"{web}/"
         self._pool = _SharedPool()
+        self._answers = Answers()
+        self._purse = Purse()
         self._kit = GitHubKit(
             UnauthAuthStrategy(),
             base_url=self._api,
@@ -99,7 +102,9 @@ class Transport:
         async def page(number: int) -> list[Parsed]:
             async with gate:
                 response = await self.send("GET", f"{address}&page={number}", auth=auth, needs=needs)
-            return _listed(response, model, within, path) if response is not None else []
+            if response is None:
+                raise GitHubUnknown(f"GET {_shape(path)}: a page is missing")
+            return _listed(response, model, within, path)
 
         pages = await asyncio.gather(*(page(number) for number in range(2, _last_page(first) + 1)))
         everything = [*_listed(first, model, within, path), *(one for found in pages for one in found)]
@@ -122,6 +127,8 @@ class Transport:
         """
         headers = {"Accept": "application/json"} | ({"Authorization": auth} if auth else {})
         for _ in range(_REDIRECTS + 1):
+            if seconds := self._purse.wait(auth):
+                raise GitHubUnknown(f"{method} {_shape(url)}: nothing left", retry_after_seconds=seconds)
             response = await self._once(method, url, headers, json, needs)
             if response is None or not response.is_redirect:
                 return response
@@ -132,10 +139,14 @@ class Transport:
         self, method: str, url: str, headers: Mapping[str, str], json: Mapping[str, Any] | None, needs: str
     ) -> Response[Any] | None:
         endpoint, status = f"{method} {_shape(url)}", "unanswered"
+        auth = headers.get("Authorization", "")
+        key = (url, digest(auth))
+        asked = {**headers, **(self._answers.condition(key) if method == "GET" else {})}
         try:
-            response = await self._kit.arequest(method, url, headers=headers, json=json)
+            response = await self._kit.arequest(method, url, headers=asked, json=json)
         except RateLimitExceeded as error:
             status = "rate limited"
+            self._purse.note(auth, error.response.headers)
             seconds = max(1, int(error.retry_after.total_seconds()))
             raise GitHubUnknown(f"{method} {_shape(url)}: rate limited", retry_after_seconds=seconds) from None
         except RequestFailed as error:
@@ -147,8 +158,9 @@ class Transport:
             raise GitHubUnknown(f"{method} {_shape(url)}: {type(cause).__name__}") from None
         else:
             status = str(response.status_code)
+            self._purse.note(auth, response.headers)
             _note_remaining(response)
-            return response
+            return self._answers.answer(key, response) if method == "GET" else response
         finally:
             metrics.GITHUB_REQUESTS.labels(endpoint, status).inc()
 
