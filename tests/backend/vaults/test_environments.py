@@ -150,16 +150,17 @@ class TestRename:
         details = {"oldName": "production", "newName": "live", "environment": "live"}
         assert audited(own, "environment_renamed") == [("live", details)]
 
-    def test_an_override_follows_the_id(self, own: Home) -> None:
-        """Whoever was admitted to the environment still is, under its new name."""
-        reader = own.with_role("read")
-        assert stage.push(own.stack, own.token, own.full_name, "production", {"A": "1"}).status == 200
-        assert ask(own, "PATCH", "/environments/production", {"newName": "alpha"}).status == 200
-        pulled = send(
-            own.base,
-            Call("GET", f"/v1/secrets/pull?repo={own.full_name}&environment=alpha", (bearer(reader),)),
-        )
-        assert pulled.status == 403, "a protected environment opens itself by being renamed"
+    def test_protection_and_overrides_follow_the_id(self, own: Home) -> None:
+        """A protected environment does not open by being called otherwise; whoever was admitted to it still is."""
+        assert own.push({"A": "1"}, "production").status == 200
+        login = own.login_with("read")
+        tokens = [own.with_role("read"), sign_in(own.stack, login)]
+        person = sql(own, "SELECT id::text FROM users WHERE login = %s", login)[0][0]
+        override = {"environment": "production", "targetType": "user", "targetUserId": person, "canRead": True}
+        assert ask(own, "POST", "/permissions/overrides", override | {"canWrite": False}).status == 200
+        assert ask(own, "PATCH", "/environments/production", {"newName": "local"}).status == 200
+        path = f"/v1/secrets/pull?repo={own.full_name}&environment=local"
+        assert [send(own.base, Call("GET", path, (bearer(token),))).status for token in tokens] == [403, 200]
 
 
 class TestType:
@@ -207,16 +208,19 @@ class TestDelete:
         """Names and times stay; environments that live are not touched; a second run finds nothing."""
         assert own.push({"A": "1", "B": "2"}, "staging").status == 200
         assert ask(own, "DELETE", "/environments/staging").status == 200
-        assert purge(own.stack) == 0
+        purge(own.stack)
+        assert sealed(own) == [("A", True), ("B", True), ("KEPT", True)]
         sql(
             own,
             "UPDATE environments SET deleted_at = deleted_at - interval '31 days' WHERE vault_id = %s"
             " AND deleted_at IS NOT NULL",
             own.vault_id,
         )
-        assert purge(own.stack) == 2
-        assert sealed(own) == [("A", False), ("B", False), ("KEPT", True)]
-        assert purge(own.stack) == 0
+        for _ in range(2):
+            purge(own.stack)
+            assert sealed(own) == [("A", False), ("B", False), ("KEPT", True)]
+        marked = sql(own, "SELECT name FROM environments WHERE vault_id = %s AND purged_at IS NOT NULL", own.vault_id)
+        assert marked == [("staging",)]
 
 
 def sealed(home: Home) -> list[tuple[Any, ...]]:
@@ -229,18 +233,18 @@ def sealed(home: Home) -> list[tuple[Any, ...]]:
     )
 
 
-def purge(stack: Stack) -> int:
+def purge(stack: Stack) -> None:
     """What the job does, as the application's role."""
 
-    async def run() -> int:
+    async def run() -> None:
         database = Database(stack.app_database_url, size=2)
         await database.open()
         try:
-            return await Vaults(database, None, Macs("x" * 32)).purge_deleted()  # type: ignore[arg-type]
+            await Vaults(database, None, Macs("x" * 32)).purge_deleted()  # type: ignore[arg-type]
         finally:
             await database.close()
 
-    return asyncio.run(run())
+    asyncio.run(run())
 
 
 class TestDeleteVault:

@@ -22,10 +22,12 @@ from keyway_backend.db.engine import Database
 from keyway_backend.features.vaults import store
 from keyway_backend.features.vaults.hooks import NoOwners, NoSyncs, Owners, Plans, Sync, Syncs, Unlimited
 from keyway_backend.features.vaults.store import NewEnvironment
+from keyway_backend.platform import log
 from keyway_backend.platform.clock import iso, now
 from keyway_backend.platform.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 from keyway_backend.platform.ids import new_id
 
+_log = log.logger("vaults")
 _AVATAR_HOST: Final = "https://github.com"
 TRASH: Final = timedelta(days=TRASH_DAYS)
 _PURGE_ENVIRONMENTS: Final = 100
@@ -199,8 +201,8 @@ class Vaults:
         every = [one for one in _environments(grant) if one.id != environment.id]
         return {"deleted": name, "environments": _details(every)}
 
-    async def purge_deleted(self) -> int:
-        """A job: forgets the ciphertext of environments that were deleted more than 30 days ago. How many values.
+    async def purge_deleted(self) -> None:
+        """A job: forgets the ciphertext of environments that were deleted more than 30 days ago.
 
         Goes in small steps, each of which is done for good, so that it may be stopped and called again at any time.
         """
@@ -215,7 +217,8 @@ class Vaults:
                 purged += step
             async with self._database.read() as connection:
                 await store.mark_purged(connection, environment_id, now())
-        return purged
+        if due:
+            _log.info("deleted_environments_purged", environments=len(due), values=purged)
 
     def _item(self, grant: VaultGrant, facts: Mapping[str, Any], outside: _Outside) -> dict[str, Any]:
         """What a list shows of a vault; fields as the public clients read them."""
