@@ -24,27 +24,27 @@ def first(scene: Scene) -> Desk:
     return Desk(scene, scene.session(), NOWHERE)
 
 
-@pytest.fixture(scope="session")
-def second(scene: Scene) -> Desk:
+@pytest.fixture
+def second(first: Desk) -> Desk:
     """The same person with another credential."""
-    return Desk(scene, scene.session(), NOWHERE)
+    return first.anew()
 
 
 @pytest.fixture
 def desk(first: Desk) -> Desk:
-    """The first credential at an empty environment."""
-    return first.at_new_place()
+    """A credential of this test at an empty environment: no test eats another's share of the rate limits."""
+    return first.anew().at_new_place()
 
 
 @pytest.fixture
 def shelf(desk: Desk) -> Shelf:
     """The dashboard's routes at an empty vault."""
-    return Shelf(desk.anew())
+    return Shelf(desk)
 
 
 @pytest.fixture(scope="session")
 def people(scene: Scene) -> dict[str, Desk]:
-    """Others, by the role that `shared_with` gives them; "nobody" gets none."""
+    """Others, by the role that `others` gives them; "nobody" gets none."""
     names = {role: f"{role}-{secrets.token_hex(4)}" for role in ("read", "write", "nobody")}
     for login in names.values():
         scene.stack.control.create_user(login)

@@ -108,8 +108,8 @@ def _emptied(grant: VaultGrant, environment: UUID, keys: list[str]) -> Event:
     """One row per environment, so that each is shown to those alone who may read there."""
     name = grant.environments[environment][0].name
     subject = Subject(grant.vault.id, grant.vault.full_name, environment, name)
-    details = {"bulk": True, "count": len(keys), "keys": keys}
-    return Event(Action.SECRET_PERMANENTLY_DELETED, grant.actor, grant.origin, subject, keys, details)
+    details = {"bulk": True, "count": len(keys), "keys": sorted(keys)}
+    return Event(Action.SECRET_PERMANENTLY_DELETED, grant.actor, grant.origin, subject, sorted(keys), details)
 
 
 def _shown(row: Any, environment: str) -> dict[str, Any]:
