@@ -23,6 +23,7 @@ REVEALS = {
     "backend/keyway_backend/vault_crypto.py": "hands plaintext to the crypto service",
     "backend/keyway_backend/access/api_keys.py": "hashes keys that were sent or made",
     "backend/keyway_backend/access/ci_tokens.py": "hashes tokens of workflows that were sent or made",
+    "backend/keyway_backend/features/ci/routes.py": "puts a new token into the one response that carries it",
     "backend/keyway_backend/features/secrets/routes.py": "puts values into the one response that carries them",
     "backend/keyway_backend/features/secrets/single/routes.py": "puts a value into the one response that carries it",
     "backend/keyway_backend/features/revisions/comparing.py": "judges an import as it judges a push",

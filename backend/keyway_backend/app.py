@@ -33,7 +33,7 @@ from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
 from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
-from keyway_backend.compose import insight, outside
+from keyway_backend.compose import ci, insight, outside
 from keyway_backend.compose.commerce import Commerce
 from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
@@ -46,6 +46,8 @@ from keyway_backend.features.accounts.service import Accounts
 from keyway_backend.features.accounts.user_tokens import UserTokenSource
 from keyway_backend.features.api_keys import routes as api_keys_routes
 from keyway_backend.features.api_keys.service import ApiKeys
+from keyway_backend.features.ci import routes as ci_routes
+from keyway_backend.features.ci.service import Workflows
 from keyway_backend.features.github import routes as github_routes
 from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.installations import Installations
@@ -133,6 +135,7 @@ class Services:
     organizations: OrganizationService
     commerce: Commerce
     notifications: Notifications
+    workflows: Workflows
 
 
 @asynccontextmanager
@@ -170,7 +173,9 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         limits = await _limits(settings, opened)
         await insight.watch(settings, database, events, opened)
         commerce = Commerce.of(settings, database, opened)
-        yield _services(settings, database, crypto, github, events, Health(checks), limits, commerce)
+        running = _services(settings, database, crypto, github, events, Health(checks), limits, commerce)
+        opened.push_async_callback(running.workflows.close)
+        yield running
 
 
 async def _limits(settings: Settings, opened: AsyncExitStack) -> Limits:
@@ -255,6 +260,7 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         organizations,
         commerce,
         Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
+        ci.workflows(settings, database, access, macs),
     )
 
 
@@ -377,6 +383,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         permissions_routes.router(running.permissions, running.collaborators),
         organizations_routes.router(running.organizations),
         *Commerce.routers(running.commerce),
+        ci_routes.router(running.workflows, running.access.origin),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

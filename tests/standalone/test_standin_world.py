@@ -143,7 +143,7 @@ def test_an_unchanged_answer_is_not_sent_again(standin: Stack) -> None:
 class TestFaults:
     """Each scripted fault, at the call that it was set for."""
 
-    url = "/.well-known/jwks"
+    url = "/_services/token/.well-known/jwks"
 
     def get(self, standin: Stack, timeout: float = 5) -> httpx.Response:
         """One call that needs no credential."""
@@ -152,7 +152,7 @@ class TestFaults:
     def test_the_kth_call(self, standin: Stack) -> None:
         """Only the calls that were named meet the fault, and the list of calls says so."""
         standin.control.reset_calls()
-        standin.control.fault("status", "GET /.well-known/*", call=2, times=2, status=503)
+        standin.control.fault("status", "GET /_services/token/*", call=2, times=2, status=503)
         assert [self.get(standin).status_code for _ in range(4)] == [200, 503, 503, 200]
         assert [call["fault"] for call in standin.control.calls()] == [None, "status", "status", None]
         assert standin.control.clear_faults() == [2]

@@ -55,14 +55,15 @@ NOBODY: Final = Person(0, "github-actions")
 class Workflow:
     """What a CI token stands for: a repository as it was at the exchange, and the person who started the run.
 
-    `person` is None when that person had no role then. `rule_stands`: the rule that allowed the token is still there.
+    `person` is None when that person had no role then. `stands`: the rule that allowed the token is still there, or,
+    where none was, there still is none.
     """
 
     github_repo_id: int
     github_owner_id: int
     person: Person | None
     by_rule: bool
-    rule_stands: bool = False
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ _FIND: Final = """
     SELECT t.id, t.token_hash, t.vault_id, t.environment_id, t.rule_id, t.github_repo_id, t.github_owner_id,
         t.actor_github_user_id, t.actor_login, t.expires_at, t.mac,
         t.revoked_at IS NULL AND t.expires_at > now() AS live,
-        r.conditions, r.mac AS rule_mac
+        r.conditions, r.mac AS rule_mac,
+        EXISTS (SELECT FROM oidc_rules WHERE environment_id = t.environment_id) AS ruled
     FROM ci_tokens AS t LEFT JOIN oidc_rules AS r
         ON r.id = t.rule_id AND r.vault_id = t.vault_id AND r.environment_id = t.environment_id
     WHERE t.token_hash = %(hash)s"""
@@ -108,7 +109,7 @@ async def find(connection: Connection, macs: Macs, token: Sensitive) -> Actor | 
         found["github_owner_id"],
         person,
         by_rule=by_rule,
-        rule_stands=by_rule and _rule_stands(macs, found),
+        stands=_rule_stands(macs, found) if by_rule else not found["ruled"],
     )
     binding = Binding(frozenset({found["vault_id"]}), frozenset({found["environment_id"]}))
     return _actor(found["id"], binding, workflow)

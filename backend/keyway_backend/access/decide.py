@@ -23,6 +23,7 @@ from keyway_backend.access.callers import Callers
 from keyway_backend.access.credentials import Credential
 from keyway_backend.access.grants import (
     _MINT,
+    Checkout,
     Effective,
     EnvironmentGrant,
     Organization,
@@ -349,6 +350,24 @@ class Access:
             raise refusals.not_admin()
         self._absent.clear()
         return RepositoryGrant(grant.actor, grant.origin, answer.repository, _MINT)
+
+    async def checkout(self, person: Person, owner: str, name: str, repository_id: int) -> Checkout | None:
+        """For a workflow run of a repository: GitHub is asked now. None without an active installation, without a
+        vault, or when that name is another repository's. Raises Unavailable, refusals.AppPermissionMissing."""
+        answer = await self._roles.ask(person, owner, name, since=time.monotonic())
+        if isinstance(answer, Misconfigured | Unknown):
+            raise refusals.undecided(answer)
+        if isinstance(answer, NotInstalled) or answer.repository is None or answer.repository.id != repository_id:
+            return None
+        async with self._database.read() as connection:
+            await store.relabel(connection, answer.repository)
+            rows = await store.look_up(connection, person, Numbered(repository_id))
+        there = found(rows, person.github_user_id, self._macs)
+        if not there:
+            return None
+        role = answer.role if isinstance(answer, Granted) else None
+        vault = replace(there[0].vault, installation_id=answer.installation_id)
+        return Checkout(vault, there[0].environments, answer.repository, role)
 
     # how ---------------------------------------------------------------------------------------------------------
 

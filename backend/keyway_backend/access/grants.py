@@ -171,6 +171,19 @@ class OrgGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkout:
+    """A repository that a workflow runs for, as GitHub shows it now, and its vault. It allows nothing by itself.
+
+    `role` is what the person who started the run is there.
+    """
+
+    vault: Vault
+    environments: tuple[Environment, ...]
+    repository: Repository
+    role: Role | None
+
+
+@dataclass(frozen=True, slots=True)
 class Effective:
     """What another person is on a vault and may do there. It is told to somebody who manages; it allows nothing."""
 

@@ -48,7 +48,7 @@ def still_allows(workflow: Workflow, standing: Standing, environment: Environmen
         return False
     if workflow.person is not None and standing.role is None:
         return False
-    return workflow.rule_stands if workflow.by_rule else environment.type is not EnvironmentType.PROTECTED
+    return workflow.stands and (workflow.by_rule or environment.type is not EnvironmentType.PROTECTED)
 
 
 def sees_remains(actor: Actor, standing: Standing) -> bool:

@@ -193,7 +193,9 @@ def _end_tokens(github: Github, given: Arguments) -> Any:
 def _oidc_token(github: Github, given: Arguments) -> Any:
     """repo, login; claims."""
     repo, actor = github.world.repo(given["repo"]), github.world.user(given["login"])
-    return {"token": oidc.mint(github.settings.web, github.world, repo, actor.id, given.get("claims", {}))}
+    return {
+        "token": oidc.mint(oidc.issuer_of(github.settings.web), github.world, repo, actor.id, given.get("claims", {}))
+    }
 
 
 async def _webhook(github: Github, given: Arguments) -> Any:

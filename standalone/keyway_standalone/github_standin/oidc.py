@@ -1,4 +1,4 @@
-"""The issuer of workflow tokens: keys at /.well-known/jwks, tokens by the control endpoints."""
+"""The issuer of workflow tokens: keys at /_services/token/.well-known/jwks, tokens by the control endpoints."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ from starlette.routing import Route
 from .context import github_of
 from .world import Repo, World
 
+_ISSUER_PATH: Final = "/_services/token"
 _KEY_ID: Final = "standin-1"
 _TOKEN_SECONDS: Final = 300
 
 
 async def configuration(request: Request) -> Response:
     """GET /.well-known/openid-configuration"""
-    issuer = github_of(request).settings.web
+    issuer = issuer_of(github_of(request).settings.web)
     return JSONResponse(
         {
             "issuer": issuer,
@@ -79,7 +80,12 @@ def _key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
+def issuer_of(web: str) -> str:
+    """The issuer's name, as an Enterprise Server has it."""
+    return f"{web}{_ISSUER_PATH}"
+
+
 ROUTES = [
-    Route("/.well-known/openid-configuration", configuration),
-    Route("/.well-known/jwks", keys),
+    Route(f"{_ISSUER_PATH}/.well-known/openid-configuration", configuration),
+    Route(f"{_ISSUER_PATH}/.well-known/jwks", keys),
 ]

@@ -51,6 +51,7 @@ class Repository(_Answer):
     owner: Account
     private: bool
     visibility: str | None = None
+    default_branch: str = ""
 
     @property
     def full_name(self) -> str:
