@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.backend.accounts.test_sign_out import workflow_token
 from tests.backend.revisions.ground import ask, data, fill, rows_of, sql
 from tests.oracle.stage import Home
 
@@ -100,6 +101,40 @@ class TestAdmits:
         for guess in ("1", "2"):
             told = data(ask(filled, "POST", preview, {"secrets": {"KNOWN": guess}}, token=token))
             assert told == {"changed": ["KNOWN"], "warnings": []}
+
+
+class TestWorkflows:
+    """Tokens of workflows: where their environment stands, and nothing else of it."""
+
+    def test_poll_their_own_environment(self, filled: Home) -> None:
+        """GET and HEAD of the revision, for `run --watch` in CI; not of another environment."""
+        token = workflow_token(filled)
+        now = ask(filled, "GET", "/environments/development/revision", token=token)
+        assert data(now)["revision"]["number"] == 2
+        known = (("If-None-Match", now.header("etag")),)
+        assert ask(filled, "HEAD", "/environments/development/revision", token=token, headers=known).status == 304
+        assert ask(filled, "GET", "/environments/staging/revision", token=token).status == 403
+
+    @pytest.mark.parametrize(
+        ("method", "tail"),
+        [
+            ("GET", ""),
+            ("GET", "/environments"),
+            ("GET", "/environments/development/revisions"),
+            ("GET", "/environments/development/revisions/1"),
+            ("GET", "/environments/development/revisions/1/diff"),
+            ("POST", "/environments/development/revisions/1/rollback"),
+            ("POST", "/environments/development/copy"),
+            ("GET", "/compare?left=development&right=staging"),
+            ("POST", "/environments/development/digests"),
+            ("POST", "/environments/development/import/preview"),
+            ("DELETE", "/environments/development"),
+            ("DELETE", ""),
+        ],
+    )
+    def test_do_nothing_else(self, own: Home, method: str, tail: str) -> None:
+        """403, whatever the environment."""
+        assert ask(own, method, tail, token=workflow_token(own)).status == 403
 
 
 class TestCost:
