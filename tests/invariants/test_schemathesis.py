@@ -93,7 +93,7 @@ class Run:
         version = self._ask("GET", f"{path}/{secret}/versions")["versions"][0]["id"]
         self.names = {
             "owner": org, "repo": repo, "secretId": secret, "trashed": trashed, "versionId": version,
-            "name": "development", "env": "development", "revision": "1",
+            "name": "development", "env": "development", "revision": "1", "org": org,
         }  # fmt: skip
 
     def _secret(self, full_name: str, key: str) -> str:

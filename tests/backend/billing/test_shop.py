@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
+from keyway_backend.features.billing.deliveries import TRIALS_JOB
 
 from tests.backend.billing.conftest import Shop
 from tests.backend.permissions.desk import MOMENT, sql
@@ -13,6 +15,9 @@ from tests.oracle import stage
 from tests.oracle.wire import Answer
 from tests.standins.stripe import price_id
 
+_RUN_NOW: LiteralString = """
+    SELECT procrastinate_defer_jobs_v1(ARRAY[
+        ROW(%s, %s, 0, NULL, NULL, '{"timestamp": 0}'::jsonb, NULL)::procrastinate_job_to_defer_v1])"""
 BUY = "/v1/billing/create-checkout-session"
 
 
@@ -100,6 +105,8 @@ class TestRefuses:
 class TestSells:
     def test_prices(self, shop: Shop) -> None:
         """Of all plans, without a credential."""
+        _, token, _ = _known(shop)
+        assert shop.ask("POST", BUY, token, order(shop)).status == 200
         prices = shop.ask("GET", "/v1/billing/prices").json()["data"]["prices"]
         assert set(prices) == {"pro", "team", "business"}
         assert prices["pro"] == {
@@ -185,6 +192,20 @@ class TestTrial:
         assert details["effectivePlan"] == "free", "a checkout that was only opened pays for nothing"
         assert shop.ask("POST", f"/v1/orgs/{org}/trial/start", token).status == 400
         assert actions(shop, number) == ["org_trial_started"]
+
+    def test_its_end_is_recorded_once(self, shop: Shop) -> None:
+        """By a job that runs on time; here it is told to run now, twice."""
+        org, token, number = shop.team("overdue")
+        assert shop.ask("POST", f"/v1/orgs/{org}/trial/start", token).status == 200
+        _age(shop, number, days=16)
+        deadline = time.monotonic() + 60
+        while actions(shop, number) != ["org_trial_started", "org_trial_expired"]:
+            assert time.monotonic() < deadline, actions(shop, number)
+            for _ in range(2):
+                sql(shop.stack, _RUN_NOW, TRIALS_JOB, TRIALS_JOB)
+            time.sleep(0.5)
+        details = shop.ask("GET", f"/v1/orgs/{org}", token).json()["data"]
+        assert (details["effectivePlan"], details["trial"]["status"]) == ("free", "expired")
 
     def test_a_purchase_converts_it(self, shop: Shop) -> None:
         """Recorded once, however often Stripe tells."""

@@ -78,6 +78,15 @@ class TestRefuses:
             [line] = refused(environment)
             assert line.startswith(f"{name}: is not set; it is ")
 
+    def test_billing_without_its_keys(self, good: dict[str, str]) -> None:
+        """Nothing is sold with half of a configuration; without BILLING_ENABLED none of it is looked at."""
+        lines = refused({**good, "BILLING_ENABLED": "true"})
+        assert [line.split(":")[0] for line in lines] == ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]
+        keys = {"STRIPE_SECRET_KEY": CANARY, "STRIPE_WEBHOOK_SECRET": CANARY}
+        [line] = refused({**good, **keys, "BILLING_ENABLED": "true", "STRIPE_API_BASE": "http://stripe.example"})
+        assert line.startswith("STRIPE_API_BASE: ")
+        assert load({**good, "STRIPE_API_BASE": "http://stripe.example"}).billing_enabled is False
+
     def test_all_problems_at_once(self) -> None:
         """Nobody has to start ten times to learn of ten mistakes."""
         lines = refused({"ENCRYPTION_KEY": CANARY})

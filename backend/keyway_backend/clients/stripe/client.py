@@ -47,12 +47,15 @@ class Stripe:
         """Closes the kept connections."""
         await self._http.close_async()  # type: ignore[no-untyped-call]
 
-    async def prices(self, lookup_keys: tuple[str, ...]) -> dict[str, Price]:
-        """Prices by look-up key, believed for ten minutes. Raises StripeUnknown."""
+    async def prices(self, lookup_keys: tuple[str, ...], *, to_buy: bool = False) -> dict[str, Price]:
+        """Prices by look-up key, believed for ten minutes; `to_buy` also asks a Stripe that was silent just now.
+
+        Raises StripeUnknown.
+        """
         until, known = self._prices
         if until > time.monotonic():
             return known
-        if self._down_until > time.monotonic():
+        if not to_buy and self._down_until > time.monotonic():
             raise StripeUnknown("prices: did not answer just now")
         asked = {"lookup_keys": list(lookup_keys), "active": True, "limit": 100}
         told = await self._answer("prices", self._client.v1.prices.list_async(asked))  # type: ignore[arg-type]
@@ -108,12 +111,14 @@ class Stripe:
     async def _answer(self, call: str, question: Awaitable[Answer]) -> Answer:
         try:
             async with asyncio.timeout(_CALL_SECONDS):
-                return await question
+                told = await question
         except stripe.InvalidRequestError as error:
             raise StripeRefused(f"{call}: {error.code or 'refused'}") from None
         except (stripe.StripeError, TimeoutError) as error:
             self._down_until = time.monotonic() + _DOWN_SECONDS
             raise StripeUnknown(f"{call}: {type(error).__name__}") from None
+        self._down_until = 0.0
+        return told
 
 
 def _parsed(call: str, shape: type[Parsed], told: Any) -> Parsed:

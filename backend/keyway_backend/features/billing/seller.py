@@ -11,8 +11,8 @@ from keyway_backend.clients.stripe import Price, StripeEvent, Subscription
 class Seller(Protocol):
     """`clients.stripe.client.Stripe`."""
 
-    async def prices(self, lookup_keys: tuple[str, ...]) -> dict[str, Price]:
-        """Prices by look-up key."""
+    async def prices(self, lookup_keys: tuple[str, ...], *, to_buy: bool = False) -> dict[str, Price]:
+        """Prices by look-up key; `to_buy` asks a Stripe that was silent just now all the same."""
 
     async def subscription(self, subscription_id: str) -> Subscription | None:
         """A subscription as it is now."""

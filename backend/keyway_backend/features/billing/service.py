@@ -144,7 +144,7 @@ class Billing:
         if rules.current(bought) is not None:
             raise BadRequest("There is a subscription already; change it on the billing portal.")
         price_id, plans = wanted
-        offered = await _asked(seller.prices(rules.LOOKUP_KEYS))
+        offered = await _asked(seller.prices(rules.LOOKUP_KEYS, to_buy=True))
         if not any(one.id == price_id and rules.plan_of(key) in plans for key, one in offered.items()):
             raise BadRequest("There is no such price.")
         customer = await self._customer(seller, owner, label)
