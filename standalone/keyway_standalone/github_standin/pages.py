@@ -114,8 +114,11 @@ async def install_consent(request: Request) -> Response:
     _check_same_origin(request)
     _check_passphrase(github, form)
     user, account = _chosen(github, form), _account(github, form)
-    if account.id != user.id and github.world.orgs[account.id].members.get(user.id) != "admin":
-        raise PageError(403, "Only an owner of the organisation can install an App there.")
+    org = github.world.orgs.get(account.id)
+    if account.id != user.id and (org is None or org.members.get(user.id) != "admin"):
+        raise PageError(403, "Only its owner can install an App on an account.")
+    if _text(form, "decision") != "authorize":
+        return _page("Installation cancelled", "<p>Nothing was installed.</p>")
     found = github.world.installed_on(account.id)
     if found is None:
         found = Installation(github.world.new_id(), account.id)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
+import jwt
+import psycopg
 import pytest
 from github_post import process, sql, until
+from keyway_backend.access import ci_tokens
+from keyway_backend.access.actor import Person
+from keyway_backend.access.macs import Macs
 from keyway_standalone.processes import Stack
+from psycopg.rows import dict_row
 from stack import sign_in
 
 from tests.oracle import keys, stage
@@ -53,7 +62,7 @@ def github(stack: Stack) -> GitHub:
 def replica(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A second backend on the same database; it does no jobs, so that nothing here waits for one."""
     log = tmp_path_factory.mktemp("replica") / "backend.log"
-    with process(stack, log, WORKER_IN_PROCESS="false", ROLE_CACHE_SECONDS="300") as (_, url):
+    with process(stack, log, WORKER_IN_PROCESS="false", ROLE_CACHE_SECONDS="300", GITHUB_PAT_LOGIN="true") as (_, url):
         yield url
 
 
@@ -65,10 +74,41 @@ def member(stack: Stack, github: GitHub, replica: str) -> Member:
     github.do("set-member", org=home.full_name.partition("/")[0], login=login, role="member")
     github.do("set-role", repo=home.full_name, login=login, role="write")
     session = sign_in(stack, login)
-    given = {"session": session, "api key": keys.give(stack, session).token}
+    given = {
+        "session": session,
+        "api key": keys.give(stack, session).token,
+        "workflow": workflow_token(stack, home, session),
+    }
     made = Member(home, login, given, (stack.api_url, replica))
     assert set(made.statuses().values()) == {200}
     return made
+
+
+def workflow_token(stack: Stack, home: Home, session: str) -> str:
+    """What a run that this person started got for the development environment."""
+    claims = jwt.decode(session, options={"verify_signature": False})
+    now = datetime.now(UTC)
+    token = ci_tokens.NewToken(
+        uuid4(),
+        ci_tokens.mint(),
+        UUID(home.vault_id),
+        UUID(keys.environment_ids(stack, home.vault_id)["development"]),
+        None,
+        home.repo_id,
+        home.owner_id,
+        Person(int(claims["forgeUserId"]), claims["username"]),
+        now,
+        now + timedelta(minutes=15),
+    )
+
+    async def keep() -> None:
+        async with await psycopg.AsyncConnection.connect(
+            stack.superuser_database_url, autocommit=True, row_factory=dict_row
+        ) as connection:
+            await ci_tokens.insert(connection, Macs(stack.instance.jwt_secret), token)
+
+    asyncio.run(keep())
+    return token.token.reveal()
 
 
 Change = Callable[[GitHub, Member], None]
@@ -150,6 +190,16 @@ def test_a_lower_role_holds_from_the_delivery_on(github: GitHub, member: Member)
     for token in member.credentials.values():
         for url in member.replicas:
             assert send(url, Call("POST", "/v1/secrets/push", (bearer(token),), body)).status == 403
+
+
+def test_a_token_of_github_itself_is_no_way_around(github: GitHub, member: Member) -> None:
+    """The same person with a token of GitHub's, where that is accepted."""
+    token = str(github.do("mint-token", login=member.login, kind="ghp")["token"])
+    path = f"/v1/secrets/pull?repo={member.home.full_name}&environment=development"
+    pull = Call("GET", path, (bearer(token),))
+    assert send(member.replicas[1], pull).status == 200
+    collaborator_removed(github, member)
+    assert send(member.replicas[1], pull).status == 403
 
 
 def test_a_look_up_that_began_before_cannot_bring_the_role_back(github: GitHub, member: Member) -> None:
