@@ -94,6 +94,7 @@ class TestRefuses:
         [
             ({}, "target"),
             ({"target": 7}, "target"),
+            ({"target": "x" * 51}, "target"),
             ({"target": "development"}, "target"),
             ({"target": "staging", "keys": []}, "keys"),
             ({"target": "staging", "keys": "A"}, "keys"),
@@ -114,7 +115,8 @@ class TestRefuses:
     def test_a_key_that_cannot_be(self, home: Home, key: Any) -> None:
         """The list of refused names holds for copies too."""
         secret = secret_id(home, "development", "A")
-        assert copy_secret(home, secret, {"target": "staging", "key": key}).status == 400
+        answer = copy_secret(home, secret, {"target": "staging", "key": key})
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "key")
 
     def test_onto_itself(self, home: Home) -> None:
         """A secret copied to where it is."""

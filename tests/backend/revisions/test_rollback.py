@@ -169,6 +169,41 @@ class TestDoes:
             assert rows[-1][2] == rows[0][0]
             assert len({row[1] for row in rows}) == 1
 
+    def test_takes_a_rename_back(self, own: Home) -> None:
+        """The secret is again what it was called then, and is there once."""
+        fill(own, "development", {"OLD": "1"})
+        secret = rows_of(own, "development", "OLD")[0][1]
+        data(ask(own, "PATCH", f"/secrets/{secret}", {"name": "NEW"}))
+        shown = data(ask(own, "GET", f"{DEVELOPMENT}/revisions/2"))["keys"]
+        assert (shown["created"], shown["deleted"]) == (["NEW"], ["OLD"])
+        data(roll_back(own, 1))
+        assert own.values("development") == {"OLD": "1"}
+        assert rows_of(own, "development", "OLD")[-1][1] == secret
+
+    def test_takes_a_secret_out_of_the_trash(self, own: Home) -> None:
+        """What is live again is in no trash; what left with the rollback is."""
+        fill(own, "development", {"A": "1"})
+        fill(own, "development", {"B": "1"}, delete=("A",))
+        assert [one["key"] for one in data(ask(own, "GET", "/trash"))] == ["A"]
+        data(roll_back(own, 1))
+        assert [one["key"] for one in data(ask(own, "GET", "/trash"))] == ["B"]
+
+    def test_gives_two_keys_two_secrets(self, own: Home) -> None:
+        """A secret that was renamed, and a new one under its old name: back and forth, each secret is live once."""
+        fill(own, "development", {"A": "1"})
+        secret = rows_of(own, "development", "A")[0][1]
+        data(ask(own, "PATCH", f"/secrets/{secret}", {"name": "B"}))
+        fill(own, "development", {"A": "2"})
+        for number in (1, 2, 3):
+            data(roll_back(own, number))
+            live = sql(
+                own,
+                "SELECT key, secret_id FROM secret_values WHERE environment_id = %s AND to_revision IS NULL",
+                environment_id(own, "development"),
+            )
+            assert len({one for _, one in live}) == len(live)
+        assert own.values("development") == {"A": "2", "B": "1"}
+
     def test_sees_no_plaintext(self, own: Home) -> None:
         """The backend asks crypto to re-seal, and to open nothing."""
         fill(own, "development", {"A": "1"})

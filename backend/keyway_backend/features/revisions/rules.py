@@ -10,6 +10,7 @@ from uuid import UUID
 from keyway_core.limits import KEYS_PER_ENVIRONMENT
 
 MESSAGE_CHARACTERS: Final = 500
+NAME_CHARACTERS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +124,11 @@ def flag(sent: Mapping[str, Any], field: str) -> bool:
     return value
 
 
-def text(sent: Mapping[str, Any], field: str) -> str:
+def text(sent: Mapping[str, Any], field: str, *, most: int = NAME_CHARACTERS) -> str:
     """A text that must be there."""
     value = sent.get(field)
-    if not isinstance(value, str) or not value:
-        raise WrongBodyError(field, "This field is required.")
+    if not isinstance(value, str) or not 0 < len(value) <= most:
+        raise WrongBodyError(field, f"A text of 1 to {most} characters.")
     return value
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from keyway_core.limits import KEY_LENGTH
 from keyway_core.roles import Verb
 from psycopg.rows import DictRow
 
@@ -21,7 +22,7 @@ from keyway_backend.features.revisions import errors, rules, store
 from keyway_backend.features.revisions.rules import Held, WrongBodyError
 from keyway_backend.features.secrets.moves import HeadMovedError, Incoming, Move, Moved, Moves, place_of
 from keyway_backend.features.secrets.revising import refuse_foreign
-from keyway_backend.features.secrets.rules import Effect, State
+from keyway_backend.features.secrets.rules import Effect, State, key_fault
 from keyway_backend.platform.clock import iso
 from keyway_backend.vault_crypto import Entries, Manifest, Stored, VaultCrypto
 
@@ -209,7 +210,9 @@ class Revisions:
         target = _target(grant, sent)
         with errors.of_body():
             rules.only(sent, "target", "key", "message")
-            into = rules.text(sent, "key") if "key" in sent else key
+            into = rules.text(sent, "key", most=KEY_LENGTH) if "key" in sent else key
+            if (wrong := key_fault(into)) is not None:
+                raise WrongBodyError("key", wrong)
             if place_of(source) == place_of(target) and into == key:
                 raise WrongBodyError("target", "Another environment, or another key.")
             wish = _Copy(source, target, {into: key}, overwrite=True, message=rules.message(sent))
