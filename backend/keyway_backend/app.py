@@ -253,7 +253,7 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         Repositories(access),
         installations,
         Webhooks(database, github, installations, organizations, secret=webhook_secret),
-        Insight.of(database, access),
+        Insight.of(database, access, days=settings.audit_retention_days),
         permissions,
         Collaborators(database, github, permissions),
         limits,

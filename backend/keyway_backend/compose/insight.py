@@ -17,6 +17,7 @@ from keyway_backend.audit import GroupWriter
 from keyway_backend.clients import geoip
 from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.activity import routes as activity_routes
+from keyway_backend.features.activity.retention import AuditRetention
 from keyway_backend.features.activity.service import Activity
 from keyway_backend.features.alerts import routes as alerts_routes
 from keyway_backend.features.alerts.rules import Finding, Place
@@ -24,6 +25,7 @@ from keyway_backend.features.alerts.service import Alerts, Exposed
 from keyway_backend.features.alerts.watch import Watch
 from keyway_backend.features.exposure import routes as exposure_routes
 from keyway_backend.features.exposure.service import Exposure
+from keyway_backend.jobs import Jobs
 from keyway_backend.platform.clock import iso
 from keyway_backend.platform.settings import Settings
 
@@ -35,12 +37,19 @@ class Insight:
     activity: Activity
     exposure: Exposure
     alerts: Alerts
+    retention: AuditRetention
 
     @classmethod
-    def of(cls, database: Database, access: Access) -> Self:
-        """All of them."""
+    def of(cls, database: Database, access: Access, *, days: int) -> Self:
+        """All of them; `days` is how long the audit is kept."""
         exposure = Exposure(database, access)
-        return cls(Activity(database), exposure, Alerts(database, access, partial(_summary, exposure)))
+        alerts = Alerts(database, access, partial(_summary, exposure))
+        return cls(Activity(database), exposure, alerts, AuditRetention(database, days=days))
+
+    def register(self, jobs: Jobs) -> None:
+        """What they do by themselves."""
+        jobs.every("* * * * *", "exposure_roll_up", self.exposure.roll_up)
+        jobs.every("47 3 * * *", "forget_old_audit", self.retention.forget_old)
 
     def routers(self) -> tuple[APIRouter, ...]:
         """Their routes."""

@@ -134,15 +134,6 @@ async def roll_up(connection: Connection, most: int = BATCH) -> bool:
     return full
 
 
-async def forget(connection: Connection, days: int) -> int:
-    """Removes sums whose last read is older than that."""
-    return await run(
-        connection,
-        "DELETE FROM exposure_reads WHERE last_at < now() - make_interval(days => %(days)s)",
-        days=days,
-    )
-
-
 async def vaults_of(connection: Connection, github_owner_id: int) -> list[UUID]:
     """The vaults of an organisation by its number, deleted ones too."""
     found = await rows(connection, "SELECT id FROM vaults WHERE github_owner_id = %(owner)s", owner=github_owner_id)
