@@ -25,6 +25,8 @@ _RAISE: Final[LiteralString] = """
     ON CONFLICT (kind, github_id) DO UPDATE
         SET generation = access_generations.generation + 1, raised_at = excluded.raised_at"""
 
+_FORGET: Final[LiteralString] = "DELETE FROM access_generations WHERE raised_at < now() - interval '7 days'"
+
 
 async def raise_generations(
     connection: Connection,
@@ -43,3 +45,8 @@ async def raise_generations(
         "installations": list(installations),
     }
     return await run(connection, _RAISE, **given) if any(given.values()) else 0
+
+
+async def forget_generations(connection: Connection) -> int:
+    """Drops those that no role is old enough to be concerned by: it is believed for minutes. How many."""
+    return await run(connection, _FORGET)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from github_post import Post, applied, headers_of, post_of, process, sql, until_applied
+from github_post import Post, applied, headers_of, post_of, process, sql, until, until_applied
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub
 
@@ -215,3 +215,25 @@ def test_what_was_applied_says_nothing_more(stack: Stack, post: Post) -> None:
     post("installation", removed(number()), delivery)
     until_applied(stack, delivery)
     assert sql(stack, "SELECT facts FROM webhook_deliveries WHERE delivery_id = %s", delivery) == [(None,)]
+
+
+def test_old_ones_are_forgotten_by_a_job(stack: Stack, post: Post) -> None:
+    """A month after they came; those that wait, and those of yesterday, stay."""
+    old, waiting, new = (str(uuid.uuid4()) for _ in range(3))
+    for delivery in (old, new):
+        assert post("ping", PING, delivery).status == 200
+    sql(stack, "INSERT INTO webhook_deliveries VALUES (%s, 'x', '', '{}', now() - interval '40 days')", waiting)
+    sql(stack, "UPDATE webhook_deliveries SET received_at = now() - interval '31 days' WHERE delivery_id = %s", old)
+    person = number()
+    sql(stack, "INSERT INTO access_generations VALUES ('user', %s, 1, now() - interval '8 days')", person)
+    sql(
+        stack,
+        "SELECT procrastinate_defer_jobs_v1(ARRAY[ROW('webhooks.purge', 'webhooks.purge', 0, NULL, NULL,"
+        " '{\"timestamp\": 0}', NULL)::procrastinate_job_to_defer_v1])",
+    )
+    until(lambda: not kept(stack, old), "forgotten")
+    assert kept(stack, new)
+    assert kept(stack, waiting)
+    generation = "SELECT 1 FROM access_generations WHERE github_id = %s"
+    until(lambda: not sql(stack, generation, person), "forgotten")
+    sql(stack, "DELETE FROM webhook_deliveries WHERE delivery_id = %s", waiting)

@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from keyway_backend import audit, jobs
 from keyway_backend.access import store as access_store
 from keyway_backend.access.actor import Actor, CredentialKind, Origin
-from keyway_backend.access.generations import raise_generations
+from keyway_backend.access.generations import forget_generations, raise_generations
 from keyway_backend.clients.github import GitHub, Repository
 from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.accounts import authorization
@@ -164,14 +164,18 @@ class Webhooks:
             await self._organizations.renamed(connection, account.id, account.login)
         if news:
             await self._record(connection, audit.Action.VCS_APP_INSTALLED, delivery, facts)
-            if account.type == _ORGANIZATION:
-                await self._organizations.installed(connection, account.id, account.login)
+        # The page that a person comes back to from GitHub may have been first, and makes no organisation.
+        if account.type == _ORGANIZATION and (news or facts.name == "installation.created"):
+            await self._organizations.installed(connection, account.id, account.login)
 
     async def purge(self) -> None:
-        """Forgets old deliveries."""
+        """Forgets old deliveries, and what they ended so long ago that nobody could remember it."""
+        more = True
+        while more:
+            async with self._database.read() as connection:
+                more = await store.purge(connection, _KEEP_DAYS) > 0
         async with self._database.read() as connection:
-            while await store.purge(connection, _KEEP_DAYS):
-                pass
+            await forget_generations(connection)
 
     async def _record(self, connection: Connection, action: audit.Action, delivery: str, facts: Facts) -> None:
         """Who sent it acted: a person whom we know, or one whom we know by number and login only."""
