@@ -142,6 +142,8 @@ async def _serve(configured: Settings) -> None:
         ):
             servers = server(public), server(ops)
             stopping = asyncio.create_task(_stop_when_told(running.health, *servers))
+            if configured.session_cookie_domain:
+                _log.warning("legacy_cookies", domain=configured.session_cookie_domain)
             _log.info("serving", port=public_socket.getsockname()[1], ops_port=ops_socket.getsockname()[1])
             await asyncio.gather(servers[0].serve([public_socket]), servers[1].serve([ops_socket]))
             stopping.cancel()

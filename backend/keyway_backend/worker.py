@@ -40,6 +40,7 @@ def register(jobs: Jobs, running: Services) -> None:
     jobs.task(notify.TASK, running.notifications.deliver)
     jobs.every("41 * * * *", "forget_old_sign_ins", running.sign_ins.forget_old)
     jobs.every("23 * * * *", "forget_old_ci_tokens", running.workflows.purge)
+    jobs.every("47 * * * *", "forget_old_device_logins", running.accounts.forget_old)
     jobs.every("17 3 * * *", "purge_old_values", running.retention.purge_old)
     running.insight.register(jobs)
     jobs.every("27 3 * * *", "purge_deleted_environments", running.vaults.purge_deleted)

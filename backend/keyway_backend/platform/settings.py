@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _FORBIDDEN: Final = ("ENCRYPTION_KEY", "ENCRYPTION_KEYS", "ENCRYPTION_KEY_FILE", "ENCRYPTION_KEYS_FILE")
+_ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _DOMAIN: Final = re.compile(r"([a-z0-9-]+\.)*[a-z0-9-]+")
 _MIN_SECRET_CHARACTERS: Final = 32
 _MIN_DISTINCT_CHARACTERS: Final = 10
@@ -176,7 +177,8 @@ class Settings(BaseModel):
             object.__setattr__(self, name, value)
         install = self.github_app_install_url or f"{self.github_url}/apps/{self.github_app_name}/installations/new"
         object.__setattr__(self, "github_app_install_url", install)
-        object.__setattr__(self, "allowed_origins", self.allowed_origins or (self.dashboard_url,))
+        own = urlsplit(self.dashboard_url)
+        object.__setattr__(self, "allowed_origins", self.allowed_origins or (f"{own.scheme}://{own.netloc}".lower(),))
         return self
 
     @property
@@ -248,6 +250,8 @@ def refusals(settings: Settings) -> list[str]:
     problems += _incomplete_billing(settings)
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
+    elif not all(_ORIGIN.fullmatch(origin) for origin in settings.allowed_origins):
+        problems.append("ALLOWED_ORIGINS: each is scheme://host or scheme://host:port, in lower case, without a path")
     if settings.ops_host in {"0.0.0.0", "::"} and settings.ops_port == settings.port:  # noqa: S104
         problems.append("OPS_PORT: equals PORT; the ops port must not be public")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -277,6 +278,27 @@ class TestExchangeRefuses:
             exchange(stack, code=code, codeVerifier=pkce.verifier, redirectOrigin=stack.dashboard_url).status_code
             == 401
         )
+
+    def test_what_the_database_holds(self, stack: Stack) -> None:
+        """No column of a sign-in under way is its code, its state or its consent."""
+        pkce, login, browser = Pkce(), person(stack), Browser(stack)
+        handed_over(stack, login, pkce)
+        browser.start()
+        with psycopg.connect(stack.superuser_database_url) as connection:
+            rows = connection.execute(
+                """SELECT w.* FROM web_sign_ins w LEFT JOIN users u ON u.id = w.user_id
+                   WHERE u.login = %s OR w.status = 'started' ORDER BY w.created_at DESC LIMIT 2""",
+                (login,),
+            ).fetchall()
+        values = [value for row in rows for value in row if value is not None]
+        texts = {value.hex() if isinstance(value, bytes) else str(value) for value in values}
+        texts |= {urlsafe_b64encode(value).decode().rstrip("=") for value in values if isinstance(value, bytes)}
+        assert len(texts) > 10
+        for text in texts:
+            answer = exchange(stack, code=text, codeVerifier=pkce.verifier, redirectOrigin=stack.dashboard_url)
+            assert answer.status_code == 401
+            assert browser.get("/v1/auth/callback", state=text, code="x").status_code == 400
+            assert browser.get("/v1/auth/callback", consent=text).status_code == 400
 
     def test_a_field_too_many(self, stack: Stack) -> None:
         """An own route knows its fields; the code stays good."""

@@ -248,3 +248,27 @@ def test_without_the_members_permission_the_app_hears_of_repositories_alone(gith
     done = github.do("delete-repo", repo=member.home.full_name, webhook=True)
     assert [one["event"] for one in done["deliveries"]] == ["repository"]
     assert set(member.statuses().values()) == {403}
+
+
+def test_what_is_revoked_on_one_replica_is_refused_on_the_other(stack: Stack, member: Member) -> None:
+    """Keys and sessions, one by one and all at once: the next request is refused everywhere (assurance N-06)."""
+    here, there = member.replicas
+    session, more, kept = (bearer(sign_in(stack, member.login)) for _ in range(3))
+
+    def me(url: str, who: tuple[str, str]) -> int:
+        return send(url, Call("GET", "/v1/users/me", (who,))).status
+
+    made = send(here, Call("GET", "/v1/api-keys", (session,))).json()["data"]["keys"][0]["id"]
+    assert send(here, Call("DELETE", f"/v1/api-keys/{made}", (session,))).status == 204
+    assert me(there, bearer(member.credentials["api key"])) == 401
+    own = send(here, Call("GET", "/v1/auth/sessions", (session,))).json()["data"]
+    current = next(one["id"] for one in own if one["current"])
+    assert send(there, Call("DELETE", f"/v1/auth/sessions/{current}", (kept,))).status == 204
+    assert me(here, session) == 401
+    assert send(there, Call("DELETE", "/v1/auth/sessions", (kept,))).json()["data"] == {"revoked": 2}
+    assert [me(url, who) for url in member.replicas for who in (more, bearer(member.credentials["session"]))] == [
+        401
+    ] * 4
+    assert me(here, kept) == 200
+    assert send(here, Call("POST", "/v1/auth/logout", (kept,))).status == 204
+    assert me(there, kept) == 401

@@ -156,6 +156,11 @@ class Accounts:
             await store.approve(connection, login_id, session.id)
             await record_login(connection, user, session.id, origin, {"method": "device_flow", "isNewUser": fresh})
 
+    async def forget_old(self) -> None:
+        """Removes what no sign-in needs any more. A job's."""
+        async with self._database.read() as connection:
+            await store.forget_old(connection, now())
+
     async def _end(self, login_id: UUID, status: Status) -> None:
         async with self._database.read() as connection:
             await store.end_device_login(connection, login_id, status)

@@ -144,6 +144,18 @@ async def keep_received(connection: Connection, login_id: UUID, sealed: bytes) -
     )
 
 
+async def forget_old(connection: Connection, moment: datetime) -> None:
+    """Removes sign-ins of devices that are over for a day, and GitHub's tokens of people who are signed in nowhere."""
+    await run(connection, "DELETE FROM device_logins WHERE expires_at < %(now)s - interval '1 day'", now=moment)
+    await run(
+        connection,
+        """DELETE FROM github_tokens AS t WHERE updated_at < %(now)s - interval '1 day' AND NOT EXISTS (
+               SELECT FROM sessions AS s
+               WHERE s.user_id = t.user_id AND s.revoked_at IS NULL AND s.expires_at > %(now)s)""",
+        now=moment,
+    )
+
+
 async def begin_approval(connection: Connection, login_id: UUID, moment: datetime) -> bool:
     """Takes the right to end a sign-in with a session. False when another request was first; who waits, waits here."""
     return (
