@@ -99,6 +99,9 @@ class Installations:
 
     async def own(self, grant: PersonGrant) -> dict[str, Any]:
         """The installations that the person made, or has on the own account."""
+        return await answered(self._own(grant))
+
+    async def _own(self, grant: PersonGrant) -> dict[str, Any]:
         _, shown = await self._listed(grant)
         await self._heal(grant, shown)
         async with self._database.read() as connection:
@@ -113,15 +116,18 @@ class Installations:
         for one in mine:
             if one.id in known:
                 continue
-            seen = await answered(self._looked(one))
+            seen = await self._looked(one)
             async with self._database.transaction() as connection:
                 await self.keep(connection, seen)
 
     async def organizations(self, grant: PersonGrant) -> dict[str, Any]:
         """The organisations that the App is installed on and the person is in."""
+        return await answered(self._organizations(grant))
+
+    async def _organizations(self, grant: PersonGrant) -> dict[str, Any]:
         token, shown = await self._listed(grant)
         found = [one for one in shown if one.account.type == _ORGANIZATION and one.active]
-        roles = await self._bounded(grant, token, *(self._role(token, one) for one in found))
+        roles = await self._asked(grant, token, *(self._role(token, one) for one in found))
         async with self._database.read() as connection:
             connected = await store.connected(connection, [one.account.id for one in found])
         listed = [
@@ -154,6 +160,9 @@ class Installations:
 
     async def repositories(self, grant: PersonGrant) -> list[dict[str, Any]]:
         """The repositories of the person's installations, with the role, and whether there is a vault; by name."""
+        return await answered(self._repositories(grant))
+
+    async def _repositories(self, grant: PersonGrant) -> list[dict[str, Any]]:
         token, shown = await self._listed(grant)
         gate = asyncio.Semaphore(_AT_ONCE)
 
@@ -174,7 +183,7 @@ class Installations:
                 if one.role is not None
             ]
 
-        found = await self._bounded(grant, token, *(of(one) for one in shown if one.active))
+        found = await self._asked(grant, token, *(of(one) for one in shown if one.active))
         listed = sorted((one for some in found for one in some), key=lambda one: str(one["fullName"]).lower())
         async with self._database.read() as connection:
             with_vault = await store.with_vault(connection, [one["id"] for one in listed])
@@ -182,13 +191,13 @@ class Installations:
 
     async def _listed(self, grant: PersonGrant) -> tuple[Sensitive, list[Installation]]:
         token = await self._tokens.of(grant.actor.user_id)
-        (shown,) = await self._bounded(grant, token, self._github.installations_of(token))
+        (shown,) = await self._asked(grant, token, self._github.installations_of(token))
         return token, shown
 
-    async def _bounded(self, grant: PersonGrant, token: Sensitive, *questions: Any) -> list[Any]:
-        """The answers to questions asked side by side with a person's token, or the problem that they end in."""
+    async def _asked(self, grant: PersonGrant, token: Sensitive, *questions: Any) -> list[Any]:
+        """The answers to questions asked side by side with a person's token."""
         try:
-            return await answered(asyncio.gather(*questions))
+            return await asyncio.gather(*questions)
         except TokenRejected:
             raise await self._tokens.rejected(grant.actor.user_id, token) from None
 
