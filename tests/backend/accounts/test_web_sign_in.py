@@ -35,7 +35,9 @@ AWAY = [
     "http://127.1:{port}/", "http://2130706433:{port}/", "http://0x7f000001:{port}/", "http://localhost:{port}/",
     "http://[::ffff:127.0.0.1]:{port}/", "http://127.0.0.1.:{port}/", "http://127.0.0.1%00.evil.example/",
     "http://1\u066127.0.0.1:{port}/", "http://\uff11\uff12\uff17.0.0.1:{port}/", "http://\uff45vil.example/",
-    "{own}/" + "a" * 2_000, "null", "about:blank", "blob:{own}/1", "{own}/é", "{own}?x=\\",
+    "{own}/" + "a" * 2_000,
+    "{own}/" + "a" * 1_900 + "\\", "{own}/" + "a/" * 900 + "\\",
+    "null", "about:blank", "blob:{own}/1", "{own}/é", "{own}?x=\\",
 ]  # fmt: skip
 
 
@@ -312,6 +314,11 @@ class TestExchangeRefuses:
 class TestSignIn:
     """The way through."""
 
+    @pytest.mark.parametrize("rest", ["", "/", "/a", "/a/", "/a/b-c_d.e~f/@g", "?x=1", "/?x=/y", "/a?to=https%3A//b"])
+    def test_addresses_of_the_dashboard(self, stack: Stack, browser: Browser, rest: str) -> None:
+        """Any page of an origin on the list."""
+        assert browser.start(redirect_uri=stack.dashboard_url + rest)
+
     def test_github_is_asked_with_pkce_and_a_state(self, stack: Stack, browser: Browser) -> None:
         """The address at GitHub carries a challenge of S256; the nonce is a cookie of this host alone."""
         answer = browser.get("/v1/auth/github/start")
@@ -409,6 +416,14 @@ class TestOtherSites:
         assert (agreed.status_code, agreed.headers["location"]) == (302, f"{OTHER}/vaults")
         assert sessions_of(open_stack, login) == 1
         assert browser.get(link).status_code == 400
+
+    def test_a_name_is_no_markup(self, open_stack: Stack) -> None:
+        """What GitHub calls a person is shown as text."""
+        login = f"<img src=x onerror=alert(1)>{person(open_stack)}"
+        GitHub(open_stack).do("create-user", login=login)
+        page = Browser(open_stack).sign_in(login, redirect_uri=f"{OTHER}/?q='%22").text
+        assert "<img" not in page
+        assert "&lt;img src=x" in page
 
     def test_the_page_allows_no_script(self, open_stack: Stack) -> None:
         """Its policy allows nothing but its own style."""

@@ -115,6 +115,18 @@ class TestMintingRefuses:
         assert answers[0].json()["errors"] == answers[1].json()["errors"]
         assert answers[2].json()["errors"] == answers[3].json()["errors"]
 
+    def test_while_github_is_silent(self, stack: Stack) -> None:
+        """Whether a vault is one's own cannot be said: 503, and no key."""
+        home = stage.home(stack, "silent", keep=False)
+        keys.sql(stack, "DELETE FROM role_cache WHERE github_repo_id = %s", home.repo_id)
+        stack.control.fault("status", "*", status=502)
+        try:
+            answer = mint(stack, home.token, vaultIds=[home.vault_id])
+        finally:
+            stack.control.clear_faults()
+        assert answer.status_code == 503, answer.text
+        assert ask(stack, home.token).json()["data"]["keys"] == []
+
     def test_who_may_not(self, stack: Stack, home: Home) -> None:
         """401 without a credential, 403 with a key that does not manage keys."""
         with http(stack) as client:

@@ -15,7 +15,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 _TARGET_CHARACTERS: Final = 2_000
 # What may stand behind an origin on the allow-list: a path and a query of plain characters. No backslash, no control
 # character, no fragment, nothing beyond ASCII; and no path that begins with two slashes or walks upwards.
-_REST: Final = re.compile(r"(/([A-Za-z0-9._~!$&'()*+,;=:@%-]+/?)*)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
+# Each repetition begins with a slash, so that no address takes longer than its length.
+_REST: Final = re.compile(r"(/|(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)+/?)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
 _UPWARDS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c|%0|%1", re.IGNORECASE)
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
