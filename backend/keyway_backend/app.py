@@ -228,7 +228,15 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
     listings = Listings(database, github, user_tokens, macs, role_seconds=settings.role_cache_seconds)
     lock = commerce.plans.admit_write if commerce.plans is not None else None
     access = Access(
-        database, roles, callers, macs, Organizations(github), listings, install_url=install_url, write_lock=lock
+        database,
+        roles,
+        callers,
+        macs,
+        Organizations(github),
+        listings,
+        install_url=install_url,
+        write_lock=lock,
+        grace_seconds=settings.github_grace_seconds,
     )
     organizations = OrganizationService(database, access, macs, github, commerce.of_organizations)
     permissions = Permissions(database, access, macs)

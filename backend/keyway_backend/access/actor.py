@@ -90,7 +90,10 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from, for the audit row. `platform` and `source` follow contract.md 8.1."""
+    """Where a request came from, for the audit row. `platform` and `source` follow contract.md 8.1.
+
+    `in_grace`: GitHub was not there, and a role that it told before was believed (GITHUB_GRACE_SECONDS).
+    """
 
     request_id: str
     ip: str
@@ -98,3 +101,4 @@ class Origin:
     platform: str
     source: str
     device_id: str
+    in_grace: bool = False

@@ -40,7 +40,7 @@ from keyway_backend.access.macs import Macs
 from keyway_backend.access.matrix import allowed_verbs
 from keyway_backend.access.narrow import narrow
 from keyway_backend.access.organizations import Organizations
-from keyway_backend.access.records import Found, found
+from keyway_backend.access.records import CachedRole, Found, found
 from keyway_backend.access.rights import Right
 from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
 from keyway_backend.access.standing import Standing, allowed, environment_in_binding, sees_remains, still_allows
@@ -84,6 +84,7 @@ class Access:
         *,
         install_url: str,
         write_lock: WriteLock | None = None,
+        grace_seconds: int = 0,
     ) -> None:
         self._database = database
         self._roles = roles
@@ -93,6 +94,7 @@ class Access:
         self._listings = listings
         self.install_url = install_url
         self._write_lock = write_lock
+        self._grace_seconds = grace_seconds
         self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     # credentials -------------------------------------------------------------------------------------------------
@@ -126,14 +128,24 @@ class Access:
     # vaults and environments -------------------------------------------------------------------------------------
 
     async def environment(
-        self, actor: Actor, origin: Origin, asked: EnvironmentName, verb: Verb, *, in_path: bool = False
+        self,
+        actor: Actor,
+        origin: Origin,
+        asked: EnvironmentName,
+        verb: Verb,
+        *,
+        in_path: bool = False,
+        only_reads: bool = False,
     ) -> EnvironmentGrant:
-        """One environment of one vault, both named by the request; under /v1/vaults (`in_path`) it has to exist."""
+        """One environment of one vault, both named by the request; under /v1/vaults (`in_path`) it has to exist.
+
+        `only_reads`: a former role counts while GitHub is out (policy.yaml `github.grace`).
+        """
         if actor.workflow is not None:
             return await self._workflow_environment(actor, actor.workflow, origin, asked)
         # What no environment can be called is looked for by a name that none has: text columns hold no NUL.
         wanted = asked.environment if asked.environment.isprintable() else ""
-        actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted)
+        actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted, only_reads=only_reads)
         vault, role = standing.vault, standing.role
         if vault is not None and not environment_in_binding(actor, vault):
             raise refusals.outside_binding()
@@ -151,6 +163,7 @@ class Access:
         if environment is None and in_path:
             raise refusals.no_environment()
         there = replace(vault.vault, installation_id=standing.installation_id)
+        origin = replace(origin, in_grace=standing.in_grace)
         return EnvironmentGrant(
             actor, origin, there, environment, asked.environment, role, verb, Verb.READ in verbs, _MINT
         )
@@ -379,10 +392,12 @@ class Access:
             proven = await self.live(actor)
         return proven, found(rows, actor.github_user_id, self._macs)
 
-    async def _standing(self, actor: Actor, named: Named, environment: str | None = None) -> tuple[Actor, Standing]:
+    async def _standing(
+        self, actor: Actor, named: Named, environment: str | None = None, *, only_reads: bool = False
+    ) -> tuple[Actor, Standing]:
         since = time.monotonic()
         actor, there = await self._look_up_bound(actor, named, environment)
-        standing = await self._decided(actor, named, there, environment, since=since)
+        standing = await self._decided(actor, named, there, environment, since=since, only_reads=only_reads)
         if standing.vault is not None and not binding.holds(actor, standing.vault.vault.id):
             raise refusals.outside_binding()
         return actor, standing
@@ -410,16 +425,24 @@ class Access:
         if environment is None or not binding.holds(actor, named[0].vault.id, environment.id):
             raise refusals.outside_binding()
         label = Named(named[0].vault.owner_login, named[0].vault.repo_name)
-        standing = await self._decided(person, label, named, since=since)
+        standing = await self._decided(person, label, named, since=since, only_reads=True)
         if standing.vault is None or not still_allows(workflow, standing, environment):
             raise refusals.workflow_ended()
         there_now = replace(standing.vault.vault, installation_id=standing.installation_id)
+        origin = replace(origin, in_grace=standing.in_grace)
         return EnvironmentGrant(
             actor, origin, there_now, environment, environment.name, Role.READ, Verb.READ, also_reads=True, mint=_MINT
         )
 
     async def _decided(
-        self, person: Actor | Person, named: Named, there: list[Found], environment: str | None = None, *, since: float
+        self,
+        person: Actor | Person,
+        named: Named,
+        there: list[Found],
+        environment: str | None = None,
+        *,
+        since: float,
+        only_reads: bool = False,
     ) -> Standing:
         """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
         if len(there) == 1 and (cached := there[0].cached) is not None:
@@ -439,12 +462,11 @@ class Access:
             case Denied(repository, installation) if repository is not None:
                 vault = await self._vault_of(person, named, there, repository, environment)
                 return Standing(vault, None, installation)
-            case Denied(_, installation):
+            case Denied() | NotInstalled():
                 self._note_absent(person, named, there)
-                return Standing(expected, None, installation)
-            case NotInstalled():
-                self._note_absent(person, named, there)
-                return Standing(expected, None, None)
+                return Standing(expected, None, answer.installation_id if isinstance(answer, Denied) else None)
+            case Unknown(_, True) if only_reads and (former := _former(expected, self._grace_seconds)) is not None:
+                return Standing(expected, former.role, former.installation_id, in_grace=True)
             case Misconfigured() | Unknown():
                 raise refusals.undecided(answer)
 
@@ -492,6 +514,11 @@ class Access:
             vault.rules,
             _MINT,
         )
+
+
+def _former(vault: Found | None, seconds: int) -> CachedRole | None:
+    """A role that was told before and is not too old by more than this."""
+    return vault.former if vault is not None and vault.former_seconds < seconds else None
 
 
 def _key(person: Actor | Person, named: Named) -> tuple[int, str]:

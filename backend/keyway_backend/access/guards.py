@@ -75,7 +75,7 @@ class SecretsGuard(Guard):
         if asked is None:
             await access.live(actor)
             raise ValidationFailed("Invalid request data", errors=faults)
-        return await access.environment(actor, access.origin(request), asked, self.verb)
+        return await access.environment(actor, access.origin(request), asked, self.verb, only_reads=reads)
 
 
 class PushGuard(Guard):
@@ -154,7 +154,9 @@ class EnvironmentGuard(Guard):
         actor = await access.actor(request, self.scope, ci=self.ci)
         named = await _named_in_path(request, actor)
         asked = EnvironmentName(named.owner, named.name, request.path_params["name"])
-        grant = await access.environment(actor, access.origin(request), asked, self.verb, in_path=True)
+        reads = self.verb is Verb.READ and self.scope is Scope.READ
+        origin = access.origin(request)
+        grant = await access.environment(actor, origin, asked, self.verb, in_path=True, only_reads=reads)
         await access.refuse_locked(grant.vault, self.scope)
         return grant
 

@@ -30,13 +30,18 @@ class CachedRole:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A vault and everything that decides about it for one person. `cached` is None when GitHub has to be asked."""
+    """A vault and everything that decides about it for one person. `cached` is None when GitHub has to be asked.
+
+    `former` is a role that was told before and is too old by `former_seconds`, with no removal since.
+    """
 
     vault: Vault
     creator: int
     cached: CachedRole | None
     environments: tuple[Environment, ...]
     rules: Rules
+    former: CachedRole | None = None
+    former_seconds: float = 0.0
 
     def verbs(self, role: Role, github_user_id: int, environment: Environment) -> frozenset[Verb]:
         """What the person may do in one of the environments."""
@@ -51,12 +56,16 @@ def found(rows: Iterable[Row], github_user_id: int, macs: Macs) -> list[Found]:
 
 def _found(rows: list[Row], github_user_id: int, macs: Macs) -> Found:
     row = rows[0]
+    told = _told(row, github_user_id, macs)
+    too_old = (row["asked_at"] - row["role_expires_at"]).total_seconds() if told is not None else 0.0
     return Found(
         _vault(row),
         row["created_by_github_user_id"],
-        _cached(row, github_user_id, macs),
+        told if too_old < 0 else None,
         tuple([_environment(one, macs) for one in rows if one["environment_id"] is not None]),
         _rules(row, macs),
+        told if too_old >= 0 and told is not None and told.role is not None else None,
+        too_old,
     )
 
 
@@ -71,7 +80,8 @@ def _vault(row: Row) -> Vault:
     )
 
 
-def _cached(row: Row, github_user_id: int, macs: Macs) -> CachedRole | None:
+def _told(row: Row, github_user_id: int, macs: Macs) -> CachedRole | None:
+    """What GitHub said last, fresh or not, if it is ours and no removal was told since."""
     if row["role_mac"] is None:
         return None
     stored = RoleRow(
@@ -86,7 +96,7 @@ def _cached(row: Row, github_user_id: int, macs: Macs) -> CachedRole | None:
     if not macs.fits(row["role_mac"], Purpose.ROLE, *stored.fields):
         integrity_alarm("role_cache", vault_id=str(row["vault_id"]), github_user_id=str(github_user_id))
         return None
-    if not row["role_fresh"]:
+    if not row["role_stands"]:
         return None
     if stored.role is not None and stored.owner != row["github_owner_id"]:
         return None  # transferred since, or the vault's row was repointed: GitHub says who owns it

@@ -61,9 +61,10 @@ class Misconfigured:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """GitHub did not say."""
+    """GitHub did not say. `outage`: because it was not there."""
 
     retry_after_seconds: int = 5
+    outage: bool = False
 
 
 Answer = Granted | Denied | NotInstalled | Misconfigured | Unknown
@@ -123,10 +124,10 @@ class Roles:
             async with asyncio.timeout(REQUEST_SECONDS):
                 return await self._resolve(person, owner, name)
         except TimeoutError:
-            return Unknown()
+            return Unknown(outage=True)
         except GitHubUnknown as error:
             self._installations.pop(_key(owner, name), None)
-            return Unknown(error.retry_after_seconds)
+            return Unknown(error.retry_after_seconds, error.outage)
         except PermissionMissing as error:
             return Misconfigured(error.permission)
 

@@ -20,6 +20,7 @@ class Standing:
     vault: Found | None
     role: Role | None
     installation_id: int | None
+    in_grace: bool = False
 
 
 def allowed(person: Actor | Person, vault: Found, role: Role | None) -> dict[UUID, tuple[Environment, frozenset[Verb]]]:

@@ -29,10 +29,10 @@ _VAULT: Final[LiteralString] = """,
         r.role AS cached_role, r.installation_id, r.asked_at AS role_asked_at, r.expires_at AS role_expires_at,
         r.github_owner_id AS role_owner_id,
         r.mac AS role_mac,
-        r.expires_at > now() AND NOT EXISTS (
+        NOT EXISTS (
             SELECT FROM access_generations AS g
             WHERE (g.kind, g.github_id) IN (('repository', v.github_repo_id), ('user', r.github_user_id))
-                AND g.raised_at >= r.asked_at) AS role_fresh,
+                AND g.raised_at >= r.asked_at) AS role_stands,
         o.default_permissions, o.mac AS defaults_mac, p.overrides"""
 _FROM: Final[LiteralString] = """
     FROM (SELECT %(github_user_id)s::bigint AS github_user_id) AS person

@@ -85,7 +85,7 @@ def row_of(event: Event) -> dict[str, Any]:
         "environment": subject.environment,
         "revision": subject.revision,
         "keys": list(event.keys) if event.keys is not None else None,
-        "details": dict(event.details) or None,
+        "details": (dict(event.details) | ({"githubGrace": True} if origin.in_grace else {})) or None,
     }
 
 

@@ -91,6 +91,10 @@ class Settings(BaseModel):
     )
     ipinfo_url: str = Field("https://ipinfo.io", description="where ipinfo answers")
 
+    github_grace_seconds: int = Field(
+        0, ge=0, le=900, description="how long reads go on by roles told before while GitHub is out; 0: not at all"
+    )
+
     domain: str = Field("localhost", description="the domain below which api. and app. live")
     api_url: str = Field("", description="public address of the API; default: https://api.<DOMAIN>")
     dashboard_url: str = Field("", description="public address of the dashboard; default: https://app.<DOMAIN>")

@@ -21,11 +21,15 @@ class GitHubError(Exception):
 
 
 class GitHubUnknown(GitHubError):
-    """GitHub's answer is not known. `retry_after_seconds` is what it asked for, else 5."""
+    """GitHub's answer is not known. `retry_after_seconds` is what it asked for, else 5.
 
-    def __init__(self, what: str, *, retry_after_seconds: int = 5) -> None:
+    `outage`: it was not there, or said of itself that it does not work (policy.yaml `github.grace.outage_classes`).
+    """
+
+    def __init__(self, what: str, *, retry_after_seconds: int = 5, outage: bool = False) -> None:
         super().__init__(what)
         self.retry_after_seconds = retry_after_seconds
+        self.outage = outage
 
 
 class PermissionMissing(GitHubError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -155,7 +156,8 @@ class Transport:
             return None
         except GitHubException as error:
             cause = getattr(error, "exc", error)
-            raise GitHubUnknown(f"{method} {_shape(url)}: {type(cause).__name__}") from None
+            what = f"{method} {_shape(url)}: {type(cause).__name__}"
+            raise GitHubUnknown(what, outage=_is_outage(cause)) from None
         else:
             status = str(response.status_code)
             self._purse.note(auth, response.headers)
@@ -177,7 +179,18 @@ def _raise_unless_missing(response: Response[Any], call: str, needs: str) -> Non
         case 403 if _NOT_ACCESSIBLE in response.text.lower():
             raise PermissionMissing(needs)
         case status:
-            raise GitHubUnknown(f"{call}: {status}", retry_after_seconds=_retry_after(response))
+            seconds = _retry_after(response)
+            raise GitHubUnknown(f"{call}: {status}", retry_after_seconds=seconds, outage=status >= 500)
+
+
+def _is_outage(cause: BaseException) -> bool:
+    """Too slow, or no such name; a connection that is refused, cut or not to be trusted may be somebody's doing."""
+    chain: BaseException | None = cause
+    while chain is not None:
+        if isinstance(chain, httpx.TimeoutException | socket.gaierror):
+            return True
+        chain = chain.__cause__ or chain.__context__
+    return False
 
 
 def _note_remaining(response: Response[Any]) -> None:
