@@ -20,14 +20,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from keyway_backend import VERSION, instance
-from keyway_backend.access.callers import Callers
-from keyway_backend.access.cookies import SessionCookie
-from keyway_backend.access.credentials import Credentials
 from keyway_backend.access.decide import Access
-from keyway_backend.access.listing import Listings
 from keyway_backend.access.macs import Macs
-from keyway_backend.access.organizations import Organizations
-from keyway_backend.access.roles import Roles
 from keyway_backend.access.routing import PUBLIC, GuardedRoute
 from keyway_backend.access.sessions import SessionTokens
 from keyway_backend.audit import GroupWriter
@@ -35,11 +29,11 @@ from keyway_backend.clients.github import GitHub, InstallationTokens
 from keyway_backend.clients.github.transport import Transport
 from keyway_backend.compose import ci, insight, outside
 from keyway_backend.compose.commerce import Commerce
+from keyway_backend.compose.deciding import Deciding
 from keyway_backend.compose.insight import Insight
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
-from keyway_backend.features.accounts.github_people import GitHubTokens
 from keyway_backend.features.accounts.own import OwnAccount
 from keyway_backend.features.accounts.people import People
 from keyway_backend.features.accounts.service import Accounts
@@ -220,24 +214,11 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         Macs(secret, previous),
         settings.github_app_install_url,
     )
-    roles = Roles(database, github, macs, role_seconds=settings.role_cache_seconds)
     cookies = SessionCookies(settings.session_cookie_domain)
     signed_in = People(github, crypto)
-    callers = _callers(settings, database, github, sessions, cookies, macs)
     user_tokens = UserTokenSource(database, crypto, github)
-    listings = Listings(database, github, user_tokens, macs, role_seconds=settings.role_cache_seconds)
     lock = commerce.plans.admit_write if commerce.plans is not None else None
-    access = Access(
-        database,
-        roles,
-        callers,
-        macs,
-        Organizations(github),
-        listings,
-        install_url=install_url,
-        write_lock=lock,
-        grace_seconds=settings.github_grace_seconds,
-    )
+    access = Deciding(settings, database, github, sessions, macs).access(user_tokens, lock)
     organizations = OrganizationService(database, access, macs, github, commerce.of_organizations)
     permissions = Permissions(database, access, macs)
     webhook_secret = settings.github_app_webhook_secret.get_secret_value()
@@ -270,20 +251,6 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
         ci.workflows(settings, database, access, macs),
     )
-
-
-def _callers(
-    settings: Settings,
-    database: Database,
-    github: GitHub,
-    sessions: SessionTokens,
-    cookies: SessionCookies,
-    macs: Macs,
-) -> Callers:
-    cookie = SessionCookie(cookies.name, {*settings.allowed_origins, settings.api_url})
-    credentials = Credentials(sessions, cookie, accept_github_tokens=settings.github_pat_login)
-    people, trusted = GitHubTokens(database, github), networks(settings.trusted_proxies)
-    return Callers(database, credentials, people, macs, trusted_proxies=trusted)
 
 
 def _sign_ins(

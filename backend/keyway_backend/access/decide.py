@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -40,21 +39,18 @@ from keyway_backend.access.macs import Macs
 from keyway_backend.access.matrix import allowed_verbs
 from keyway_backend.access.narrow import narrow
 from keyway_backend.access.organizations import Organizations
-from keyway_backend.access.records import CachedRole, Found, found
+from keyway_backend.access.records import Found, found
 from keyway_backend.access.rights import Right
-from keyway_backend.access.roles import DENIED_SECONDS, Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
+from keyway_backend.access.roles import Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
 from keyway_backend.access.standing import Standing, allowed, environment_in_binding, sees_remains, still_allows
-from keyway_backend.access.store import Known, Named, Numbered, Where
-from keyway_backend.clients.github import Repository
+from keyway_backend.access.standings import Standings
+from keyway_backend.access.store import Known, Named, Numbered
 from keyway_backend.db.engine import Database
-from keyway_backend.platform import log, metrics
+from keyway_backend.platform import log
 from keyway_backend.platform.errors import Problem, Unavailable
 
-_REMEMBERED: Final = 4096
 _log = log.logger("access")
 _AT_ONCE: Final = 8
-_REMEMBERED_ROLE: Final = metrics.ROLES.labels("remembered")
-_ASKED_ROLE: Final = metrics.ROLES.labels("asked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +74,23 @@ class Access:
         database: Database,
         roles: Roles,
         callers: Callers,
+        standings: Standings,
         macs: Macs,
         organizations: Organizations,
         listings: Listings,
         *,
         install_url: str,
         write_lock: WriteLock | None = None,
-        grace_seconds: int = 0,
     ) -> None:
         self._database = database
         self._roles = roles
         self._callers = callers
+        self._standings = standings
         self._macs = macs
         self._organizations = organizations
         self._listings = listings
         self.install_url = install_url
         self._write_lock = write_lock
-        self._grace_seconds = grace_seconds
-        self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
 
     # credentials -------------------------------------------------------------------------------------------------
 
@@ -145,7 +140,7 @@ class Access:
             return await self._workflow_environment(actor, actor.workflow, origin, asked)
         # What no environment can be called is looked for by a name that none has: text columns hold no NUL.
         wanted = asked.environment if asked.environment.isprintable() else ""
-        actor, standing = await self._standing(actor, Named(asked.owner, asked.name), wanted, only_reads=only_reads)
+        actor, standing = await self._standings.of(actor, Named(asked.owner, asked.name), wanted, only_reads=only_reads)
         vault, role = standing.vault, standing.role
         if vault is not None and not environment_in_binding(actor, vault):
             raise refusals.outside_binding()
@@ -178,7 +173,7 @@ class Access:
         while_uninstalled: bool = False,
     ) -> VaultGrant:
         """The vault of a name. With `while_uninstalled` its creator has it also while the App is not installed."""
-        actor, standing = await self._standing(actor, named)
+        actor, standing = await self._standings.of(actor, named)
         vault, role = standing.vault, standing.role
         if vault is None or role is None:
             if vault is None or not (while_uninstalled and sees_remains(actor, standing)):
@@ -243,7 +238,7 @@ class Access:
         So is one of which GitHub does not say who may; only when nothing at all is known that is the answer (503).
         """
         since = time.monotonic()
-        actor, known = await self._look_up(grant.actor, Known())
+        actor, known = await self._standings.look_up(grant.actor, Known())
         candidates = await self._listings.candidates(actor, known)
         bound = [vault for vault in candidates.vaults if binding.holds(actor, vault.vault.id)]
         gate, open_questions = asyncio.Semaphore(_AT_ONCE), [] if candidates.complete else [Unknown()]
@@ -252,7 +247,7 @@ class Access:
             named = Named(vault.vault.owner_login, vault.vault.repo_name)
             try:
                 async with gate:
-                    standing = await self._decided(actor, named, [vault], since=since)
+                    standing = await self._standings.decided(actor, named, [vault], since=since)
             except refusals.AppPermissionMissing:
                 _log.warning("app_permission_missing", vault_id=str(vault.vault.id))
                 return None
@@ -297,7 +292,7 @@ class Access:
             rows = await store.look_up(connection, person, Numbered(grant.vault.github_repo_id))
         there = found(rows, person.github_user_id, self._macs)
         named = Named(grant.vault.owner_login, grant.vault.repo_name)
-        standing = await self._decided(person, named, there, since=since)
+        standing = await self._standings.decided(person, named, there, since=since)
         vault, role = standing.vault, standing.role
         if vault is None or vault.vault.id != grant.vault.id:
             return Effective(person, None, allowed(person, there[0], None) if there else {})
@@ -348,7 +343,7 @@ class Access:
         """What the person is on a repository, whether it has a vault or not. Raises Unavailable, Forbidden."""
         since = time.monotonic()
         if grant.actor.binding is not None:
-            await self._look_up_bound(grant.actor, Named(owner, name))
+            await self._standings.look_up_bound(grant.actor, Named(owner, name))
         answer = await self._roles.ask(grant.actor.person, owner, name, since=since)
         if isinstance(answer, Misconfigured | Unknown):
             raise refusals.undecided(answer)
@@ -361,7 +356,7 @@ class Access:
             raise refusals.no_repository(f"{owner}/{name}", self.install_url)
         if answer.role is not Role.ADMIN:
             raise refusals.not_admin()
-        self._absent.clear()
+        self._standings.forget_absent()
         return RepositoryGrant(grant.actor, grant.origin, answer.repository, _MINT)
 
     async def checkout(self, person: Person, owner: str, name: str, repository_id: int) -> Checkout | None:
@@ -384,33 +379,6 @@ class Access:
 
     # how ---------------------------------------------------------------------------------------------------------
 
-    async def _look_up(self, actor: Actor, where: Where, environment: str | None = None) -> tuple[Actor, list[Found]]:
-        async with self._database.read() as connection:
-            rows = await store.look_up(connection, actor, where, environment)
-            proven = await self._callers.proven(connection, actor, rows[0]) if rows else actor
-        if not rows:
-            proven = await self.live(actor)
-        return proven, found(rows, actor.github_user_id, self._macs)
-
-    async def _standing(
-        self, actor: Actor, named: Named, environment: str | None = None, *, only_reads: bool = False
-    ) -> tuple[Actor, Standing]:
-        since = time.monotonic()
-        actor, there = await self._look_up_bound(actor, named, environment)
-        standing = await self._decided(actor, named, there, environment, since=since, only_reads=only_reads)
-        if standing.vault is not None and not binding.holds(actor, standing.vault.vault.id):
-            raise refusals.outside_binding()
-        return actor, standing
-
-    async def _look_up_bound(
-        self, actor: Actor, named: Named, environment: str | None = None
-    ) -> tuple[Actor, list[Found]]:
-        """Own, foreign and missing vaults outside a binding are refused alike, before GitHub is asked."""
-        actor, there = await self._look_up(actor, named, environment)
-        if actor.binding is not None and not any(binding.holds(actor, one.vault.id) for one in there):
-            raise refusals.outside_binding()
-        return actor, there
-
     async def _workflow_environment(
         self, actor: Actor, workflow: Workflow, origin: Origin, asked: EnvironmentName
     ) -> EnvironmentGrant:
@@ -425,7 +393,7 @@ class Access:
         if environment is None or not binding.holds(actor, named[0].vault.id, environment.id):
             raise refusals.outside_binding()
         label = Named(named[0].vault.owner_login, named[0].vault.repo_name)
-        standing = await self._decided(person, label, named, since=since, only_reads=True)
+        standing = await self._standings.decided(person, label, named, since=since, only_reads=True)
         if standing.vault is None or not still_allows(workflow, standing, environment):
             raise refusals.workflow_ended()
         there_now = replace(standing.vault.vault, installation_id=standing.installation_id)
@@ -433,67 +401,6 @@ class Access:
         return EnvironmentGrant(
             actor, origin, there_now, environment, environment.name, Role.READ, Verb.READ, also_reads=True, mint=_MINT
         )
-
-    async def _decided(
-        self,
-        person: Actor | Person,
-        named: Named,
-        there: list[Found],
-        environment: str | None = None,
-        *,
-        since: float,
-        only_reads: bool = False,
-    ) -> Standing:
-        """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
-        if len(there) == 1 and (cached := there[0].cached) is not None:
-            _REMEMBERED_ROLE.inc()
-            return Standing(there[0], cached.role, cached.installation_id)
-        if not there and self._absent.get(_key(person, named), 0.0) > time.monotonic():
-            return Standing(None, None, None)
-        _ASKED_ROLE.inc()
-        expected = there[0] if len(there) == 1 else None
-        repository_id = expected.vault.github_repo_id if expected is not None else None
-        whom = person.person if isinstance(person, Actor) else person
-        answer = await self._roles.ask(whom, named.owner, named.name, since=since, expected=repository_id)
-        match answer:
-            case Granted(role, repository, installation):
-                vault = await self._vault_of(person, named, there, repository, environment)
-                return Standing(vault, role, installation)
-            case Denied(repository, installation) if repository is not None:
-                vault = await self._vault_of(person, named, there, repository, environment)
-                return Standing(vault, None, installation)
-            case Denied() | NotInstalled():
-                self._note_absent(person, named, there)
-                return Standing(expected, None, answer.installation_id if isinstance(answer, Denied) else None)
-            case Unknown(_, True) if only_reads and (former := _former(expected, self._grace_seconds)) is not None:
-                return Standing(expected, former.role, former.installation_id, in_grace=True)
-            case Misconfigured() | Unknown():
-                raise refusals.undecided(answer)
-
-    async def _vault_of(
-        self, person: Actor | Person, named: Named, there: list[Found], repository: Repository, environment: str | None
-    ) -> Found | None:
-        """Follows the repository's number: a renamed one is found under its new name, and a name that was taken again
-        leads nowhere (policy.yaml `roles.resolution`)."""
-        async with self._database.read() as connection:
-            await store.relabel(connection, repository)
-        for vault in there:
-            if (vault.vault.github_repo_id, vault.vault.github_owner_id) == (repository.id, repository.owner.id):
-                return vault
-        async with self._database.read() as connection:
-            rows = await store.look_up(connection, person, Numbered(repository.id), environment)
-        by_number = found(rows, person.github_user_id, self._macs)
-        self._note_absent(person, named, by_number)
-        return by_number[0] if by_number else None
-
-    def _note_absent(self, person: Actor | Person, named: Named, there: list[Found]) -> None:
-        """A name without a vault costs GitHub one question in ten seconds per person, as a refusal on a vault does:
-        kept for all, a second account could tell by the time whether a stranger's vault is there."""
-        if there:
-            return
-        self._absent[_key(person, named)] = time.monotonic() + DENIED_SECONDS
-        if len(self._absent) > _REMEMBERED:
-            self._absent.popitem(last=False)
 
     def _refused(self, actor: Actor, standing: Standing, no_access: Problem) -> Problem:
         """Only the creator learns that the App is what is missing."""
@@ -514,12 +421,3 @@ class Access:
             vault.rules,
             _MINT,
         )
-
-
-def _former(vault: Found | None, seconds: int) -> CachedRole | None:
-    """A role that was told before and is not too old by more than this."""
-    return vault.former if vault is not None and vault.former_seconds < seconds else None
-
-
-def _key(person: Actor | Person, named: Named) -> tuple[int, str]:
-    return person.github_user_id, f"{named.owner}/{named.name}".lower()
