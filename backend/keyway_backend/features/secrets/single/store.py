@@ -30,12 +30,13 @@ _ITEM: Final[LiteralString] = """
     ORDER BY p.created_at DESC, p.key, p.secret_id"""
 _PAGE: Final[LiteralString] = """
     WITH p AS (
-        SELECT * FROM secret_values WHERE environment_id = ANY(%(environments)s) AND to_revision IS NULL
+        SELECT secret_id, environment_id, key, created_at, from_revision FROM secret_values
+        WHERE environment_id = ANY(%(environments)s) AND to_revision IS NULL
         ORDER BY created_at DESC, key, secret_id LIMIT %(limit)s OFFSET %(offset)s
     )"""
 _ONE: Final[LiteralString] = """
     WITH p AS (
-        SELECT * FROM secret_values
+        SELECT secret_id, environment_id, key, created_at, from_revision FROM secret_values
         WHERE environment_id = %(environment)s AND secret_id = %(secret)s AND to_revision IS NULL
     )"""
 _COUNT: Final[LiteralString] = """
@@ -44,7 +45,8 @@ _COUNT: Final[LiteralString] = """
 _HISTORY: Final[LiteralString] = """
     SELECT h.id, h.number, h.key, h.from_revision, h.to_revision, h.kept, h.created_at, u.login, u.avatar_url
     FROM (
-        SELECT v.*, v.sealed IS NOT NULL AS kept, row_number() OVER (ORDER BY v.from_revision, v.id) AS number
+        SELECT v.id, v.environment_id, v.key, v.from_revision, v.to_revision, v.created_at,
+            v.sealed IS NOT NULL AS kept, row_number() OVER (ORDER BY v.from_revision, v.id) AS number
         FROM secret_values AS v WHERE v.environment_id = %(environment)s AND v.secret_id = %(secret)s
     ) AS h
     LEFT JOIN revisions AS r ON r.environment_id = h.environment_id AND r.number = h.from_revision
