@@ -29,7 +29,7 @@ from keyway_backend.features.organizations.schemas import SettingsBody
 from keyway_backend.features.organizations.store import NewOrganization, RosterLine
 from keyway_backend.platform import log
 from keyway_backend.platform.clock import iso, now
-from keyway_backend.platform.errors import FieldError, Forbidden
+from keyway_backend.platform.errors import FieldError, Forbidden, Unavailable
 from keyway_backend.platform.ids import new_id
 from keyway_backend.platform.metrics import integrity_alarm
 from keyway_backend.platform.parsing import invalid
@@ -139,8 +139,8 @@ class Organizations:
             return
         try:
             role = await self._access.organization_role(grant.actor, owner.id, owner.login)
-        except refusals.AppPermissionMissing:
-            role = None
+        except (refusals.AppPermissionMissing, Unavailable):
+            role = None  # a line of the roster is a courtesy; the next sync brings it
         await self._write(grant.actor, owner.id, owner.login, role, None)
 
     async def _write(
