@@ -32,7 +32,11 @@ def session_through(stack: Stack, headers: dict[str, str]) -> dict[str, Any]:
 class TestNotBelieved:
     """What anybody could say."""
 
-    @pytest.mark.parametrize("secret", [None, "", "wrong", HOP_SECRET[:-1], HOP_SECRET + "x", HOP_SECRET.swapcase()])
+    @pytest.mark.parametrize(
+        "secret",
+        [None, "", "wrong", HOP_SECRET[:-1], HOP_SECRET + "x", HOP_SECRET.swapcase()],
+        ids=["none", "empty", "wrong", "shorter", "longer", "other case"],
+    )
     def test_without_the_secret(self, open_stack: Stack, secret: str | None) -> None:
         """The address of the connection counts."""
         headers = CLAIM | ({} if secret is None else {"X-Keyway-Hop": secret})

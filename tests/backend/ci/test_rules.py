@@ -137,7 +137,7 @@ class TestRefused:
         """400, and nothing is kept."""
         assert call(workshop, "POST", body=conditions).status == 400
 
-    @pytest.mark.parametrize("rule", ["x", str(uuid4()), "%00"])
+    @pytest.mark.parametrize("rule", ["x", "0198c0de-0000-7000-8000-000000000000", "%00"])
     def test_a_rule_that_is_not_there(self, workshop: Workshop, rule: str) -> None:
         """Missing, and malformed."""
         assert call(workshop, "GET", rule).status == 404
