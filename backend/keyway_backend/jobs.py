@@ -20,7 +20,6 @@ from typing import Any, Final, LiteralString
 import orjson
 import procrastinate
 import psycopg
-from procrastinate.exceptions import ProcrastinateException
 from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -182,7 +181,7 @@ class Jobs:
         while not self._told.is_set():
             try:
                 await self._work()
-            except (ProcrastinateException, psycopg.Error, PoolTimeout, OSError) as error:
+            except Exception as error:  # noqa: BLE001  # house: broad-except without a worker every job would lie undone
                 _log.warning("worker_interrupted", exc_info=error)
             self._worker = None
             with contextlib.suppress(TimeoutError):

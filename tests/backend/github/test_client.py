@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import pytest
-from keyway_backend.clients.github import GitHubUnknown, PermissionMissing, TokenRejected
+from keyway_backend.clients.github import GitHub as Client
+from keyway_backend.clients.github import (
+    GitHubUnknown,
+    InstallationTokens,
+    PermissionMissing,
+    StoredToken,
+    TokenRejected,
+)
 from keyway_backend.clients.github.answers import Account, Installation, Person, ReachedRepository
 from keyway_backend.clients.github.transport import Transport
+from keyway_backend.platform.settings import load
+from keyway_core.sensitive import Sensitive
 from keyway_standalone.processes import Stack
 
 from tests.oracle.stage import GitHub
@@ -153,3 +163,50 @@ class TestAsks:
         assert ask(stack, go) == [login, login, other, login, f"{login}-now"]
         statuses = [call["status"] for call in stack.control.calls() if call["path"] == "/user"]
         assert statuses == [200, 304, 200, 304, 200]
+
+
+class Kept:
+    """A store of one token, which was made half an hour ago as far as it knows."""
+
+    def __init__(self, token: str, minutes: int) -> None:
+        self.kept = StoredToken(Sensitive(token), datetime.now(UTC) + timedelta(minutes=minutes))
+
+    async def load(self, installation_id: int) -> StoredToken | None:  # noqa: ARG002
+        """That token."""
+        return self.kept
+
+    async def save(self, installation_id: int, token: StoredToken) -> None:  # noqa: ARG002
+        """The next one."""
+        self.kept = token
+
+
+@pytest.mark.parametrize("minutes", [30, 58], ids=["older", "new"])
+def test_a_permission_that_was_granted_since_counts_at_once(stack: Stack, github: GitHub, minutes: int) -> None:
+    """A token has the permissions of its making: one that may be older than the grant is replaced, a new one not."""
+    login = github.user("granting")
+    org, _ = github.org("granting", login)
+    made = github.do("install", login=org, permissions={"metadata": "read"})
+    given = stack.backend.command().environment
+
+    async def go(transport: Transport) -> str:
+        def tokens(store: Any) -> InstallationTokens:
+            key = load(given).private_key_pem
+            return InstallationTokens(transport, app_id=given["GITHUB_APP_ID"], private_key=key, store=store)
+
+        class Nothing(Kept):
+            async def load(self, installation_id: int) -> StoredToken | None:  # noqa: ARG002
+                return None
+
+        old = Nothing("", 0)
+        assert await tokens(old).of(made["id"]) is not None
+        github.do("install", login=org)
+        store = Kept(old.kept.token.reveal(), minutes)
+        client = Client(transport, tokens(store), client_id="", client_secret=Sensitive(""))
+        membership = await client.membership(made["id"], org, login)
+        return membership.role if membership is not None else ""
+
+    if minutes == 30:
+        assert ask(stack, go) == "admin"
+    else:
+        with pytest.raises(PermissionMissing):
+            ask(stack, go)

@@ -38,6 +38,7 @@ from keyway_backend.clients.github.errors import (
     DeviceExpired,
     DevicePending,
     GitHubUnknown,
+    PermissionMissing,
     TokenRejected,
 )
 from keyway_backend.clients.github.tokens import InstallationTokens
@@ -173,7 +174,8 @@ class GitHub:
         )
 
     async def _as(self, installation_id: int, call: Callable[[str], Awaitable[Answer | None]]) -> Answer | None:
-        """Makes a call with the installation's token, and once more with a new one if GitHub rejects it."""
+        """Makes a call with the installation's token, and once more with a new one if GitHub rejects it, or if it may
+        be older than a permission."""
         auth = await self._tokens.of(installation_id)
         if auth is None:
             return None
@@ -181,6 +183,10 @@ class GitHub:
             return await call(auth)
         except TokenRejected:
             renewed = await self._tokens.of(installation_id, renew=True)
+        except PermissionMissing:
+            renewed = await self._tokens.newer(installation_id)
+            if renewed is None:
+                raise
         try:
             return None if renewed is None else await call(renewed)
         except TokenRejected as error:

@@ -17,6 +17,8 @@ from keyway_backend.clients.github.transport import Transport, parse
 from keyway_backend.platform.clock import now
 
 _SPARE: Final = timedelta(minutes=5)
+_LIFETIME: Final = timedelta(hours=1)
+_NEW: Final = timedelta(minutes=5)
 _JWT_SECONDS: Final = 540  # GitHub allows 600; the rest is for clocks that differ
 _JWT_REUSE_SECONDS: Final = 240
 
@@ -80,6 +82,16 @@ class InstallationTokens:
                 return None
             self._tokens[installation_id] = token
             return f"token {token.token.reveal()}"
+
+    async def newer(self, installation_id: int) -> str | None:
+        """A token newer than a few minutes, for when a permission was missing: a token has those of its making.
+
+        None when the present one is that new, so that what is really missing costs no mint per call.
+        """
+        token = self._tokens.get(installation_id)
+        if token is None or token.expires_at - _LIFETIME > now() - _NEW:
+            return None
+        return await self.of(installation_id, renew=True)
 
     async def _kept(self, installation_id: int) -> StoredToken | None:
         token = self._tokens.get(installation_id) or await self._store.load(installation_id)
