@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 from keyway_standalone.processes import Stack
-from stack import http
+from stack import TLS, http
 
 NONCE = "__Host-keyway_sign_in"
 
@@ -53,7 +53,7 @@ class Browser:
 def consented(stack: Stack, address: str, login: str, decision: str = "authorize") -> str:
     """Where GitHub's page of consent sends the browser of this person."""
     form = {"login": login, "passphrase": stack.passphrase, "decision": decision}
-    answer = httpx.post(address, data=form, follow_redirects=False)
+    answer = httpx.post(address, data=form, follow_redirects=False, verify=TLS)
     assert answer.status_code == 302, answer.text
     return answer.headers["location"]
 

@@ -13,7 +13,7 @@ import pytest
 from browser import NONCE, Browser, Pkce, consented, cookies_set, query
 from keyway_standalone.processes import Stack
 from opened import OTHER
-from stack import http
+from stack import TLS, http
 
 from tests.oracle import keys, wire
 from tests.oracle.stage import GitHub
@@ -488,7 +488,7 @@ class TestInstall:
         """The whole way: from here to GitHub's installation page and back, signed in, with the installation kept."""
         login = person(stack)
         form = {"login": login, "account": login, "passphrase": stack.passphrase, "decision": "authorize"}
-        sent = httpx.post(browser.start(install=True), data=form, follow_redirects=False)
+        sent = httpx.post(browser.start(install=True), data=form, follow_redirects=False, verify=TLS)
         assert sent.status_code == 302, sent.text
         answer = browser.get(sent.headers["location"])
         assert (answer.status_code, cookies_set(answer)) == (302, ["__Host-keyway_session"])
