@@ -1,0 +1,110 @@
+"""Every set of scopes of a key against every route of the policy (assurance.md A-02), and other credentials."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+import yaml
+from contracts.test_route_census import ROUTES
+from keyway_backend.access.actor import Scope
+from keyway_standalone.processes import Stack
+
+from tests.backend.ci.test_exchange import Workshop
+from tests.oracle import keys, stage
+from tests.oracle.policy import PATH
+from tests.oracle.stage import GitHub, Home
+from tests.oracle.wire import Answer, Call, bearer, send
+
+SETS: Final = [frozenset(some) for size in range(1, 5) for some in combinations(sorted(keys.ALL), size)]
+FILLED: Final = {"owner": "nobody", "repo": "nothing", "org": "nobody", "name": "development", "env": "development"}
+REFUSED: Final = "lacks the scope"
+
+
+def guarded() -> list[dict[str, Any]]:
+    """The routes of the policy that exist and look at a credential."""
+    document = yaml.safe_load(PATH.read_text())
+    listed = [*document["routes"], *document["own_routes"]]
+    there = [one for one in listed if (one["method"], one["path"]) in ROUTES and one["method"] != "HEAD"]
+    return [one for one in there if one["scope"] != "none"]
+
+
+def ask(base: str, route: dict[str, Any], token: str) -> Answer:
+    """The route, about nothing that is there."""
+    path = route["path"]
+    for name, value in FILLED.items():
+        path = path.replace(f"{{{name}}}", value)
+    while "{" in path:
+        path = path[: path.index("{")] + str(uuid4()) + path[path.index("}") + 1 :]
+    body = None if route["method"] == "GET" else {}
+    return send(base, Call(route["method"], path, (bearer(token),), body))
+
+
+@pytest.fixture(scope="module")
+def stranger(stack: Stack) -> str:
+    """A session of somebody who reaches nothing, so that no call does anything."""
+    return stage.stranger(stack)
+
+
+def test_the_policy_has_fifteen_sets_and_many_routes() -> None:
+    """None was lost."""
+    assert len(SETS) == 15
+    assert len(guarded()) > 60
+
+
+def test_a_key_opens_the_routes_of_its_scopes_and_no_others(stack: Stack, stranger: str) -> None:
+    """Every set of scopes: refused for a scope exactly where the policy names one that the set lacks."""
+    given = {some: keys.give(stack, stranger, some).token for some in SETS}
+    wrong: list[str] = []
+
+    def judge(some: frozenset[Scope]) -> None:
+        for route in guarded():
+            answer = ask(stack.api_url, route, given[some])
+            wanted = route["scope"] != "any" and route["scope"] not in some
+            second = route.get("second", {}).get("scope", route["scope"])
+            refused = answer.status == 403 and REFUSED in answer.detail
+            if (
+                (refused != wanted and (wanted or second in {"any", *some}))
+                or answer.status in {401, 429}
+                or answer.status >= 500
+            ):
+                wrong.append(f"{route['method']} {route['path']} {sorted(some)}: {answer.status} {answer.detail}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(judge, SETS))
+    assert wrong == []
+
+
+def test_a_workflows_token_opens_the_routes_that_name_it(stack: Stack) -> None:
+    """Kind ci: 403 everywhere else, whatever is asked."""
+    home: Home = stage.home(stack, "kinds")
+    token = Workshop(home, GitHub(stack), stack.api_url).issued()
+    wrong = []
+    for route in guarded():
+        answer = ask(stack.api_url, route, token)
+        refused = answer.status == 403 and "CI token" in answer.detail
+        if refused != ("ci" not in route["auth"]) or answer.status == 401:
+            wrong.append(f"{route['method']} {route['path']}: {answer.status} {answer.detail}")
+    assert wrong == []
+
+
+def test_nothing_that_is_stored_is_a_credential(stack: Stack) -> None:
+    """Every text and every byte string of the credentials' tables, as bearer and as cookie (N-05)."""
+    home = stage.home(stack, "stored")
+    keys.give(stack, home.token)
+    Workshop(home, GitHub(stack), stack.api_url).issued()
+    found: set[str] = set()
+    for table in ("api_keys", "ci_tokens", "sessions", "device_logins", "github_tokens", "oidc_token_uses"):
+        for (row,) in keys.sql(stack, f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t DESC LIMIT 5"):  # type: ignore[arg-type]
+            values = [value for value in row.values() if isinstance(value, str)]
+            found |= {spelled for value in values for spelled in (value, value.removeprefix("\\x"), f"kw_{value}")}
+    sendable = [value for value in found if value.isascii() and value.isprintable() and ";" not in value]
+    assert len(sendable) > 50
+    asked = [("Authorization", f"Bearer {value}") for value in sendable]
+    asked += [("Cookie", f"__Host-keyway_session={value}") for value in sendable]
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda header: send(home.base, Call("GET", "/v1/users/me", (header,))).status, asked)
+    assert set(answers) == {401}
