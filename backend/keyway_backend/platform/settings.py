@@ -160,7 +160,7 @@ class Settings(BaseModel):
     )
     worker_jobs_at_once: int = Field(4, ge=1, le=64, description="background jobs that one process does side by side")
     worker_stalled_seconds: int = Field(
-        30, ge=3, le=600, description="silence after which the jobs of a killed worker go to another"
+        30, ge=1, le=600, description="silence after which the jobs of a killed worker go to another"
     )
     log_level: str = Field(
         "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"

@@ -66,14 +66,29 @@ def replica(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield url
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack, github: GitHub) -> dict[str, tuple[str, str]]:
+    """Login and session of an owner, and of somebody who comes and goes."""
+    logins = {name: github.user(name) for name in ("owner", "leaver")}
+    return {name: (login, sign_in(stack, login)) for name, login in logins.items()}
+
+
 @pytest.fixture
-def member(stack: Stack, github: GitHub, replica: str) -> Member:
-    """A member of the organisation, with a role on the repository, whose roles both replicas remember."""
-    home = stage.home(stack, "leave")
-    login = github.user("leaver")
-    github.do("set-member", org=home.full_name.partition("/")[0], login=login, role="member")
-    github.do("set-role", repo=home.full_name, login=login, role="write")
-    session = sign_in(stack, login)
+def member(stack: Stack, github: GitHub, replica: str, people: dict[str, tuple[str, str]]) -> Member:
+    """A member of an organisation, with a role on a repository there, whose roles both replicas remember."""
+    return joined(stack, github, replica, people["owner"], people["leaver"])
+
+
+def joined(stack: Stack, github: GitHub, replica: str, owner: tuple[str, str], leaver: tuple[str, str]) -> Member:
+    """A new organisation with a vault; the second person is let in, and reads on both replicas."""
+    (admin, token), (login, session) = owner, leaver
+    org, org_id = github.org("leave", admin)
+    name = f"{org}/app"
+    repo_id = github.repo(name, {login: "write"})
+    github.do("install", login=org)
+    github.do("set-member", org=org, login=login, role="member")
+    home = Home(stack, name, repo_id, org_id, admin, token, stage.create_vault(stack, token, name))
+    assert home.push({"KEPT": "1"}, "development").status == 200
     given = {
         "session": session,
         "api key": keys.give(stack, session).token,
@@ -217,8 +232,12 @@ def test_a_look_up_that_began_before_cannot_bring_the_role_back(github: GitHub, 
     assert set(member.statuses().values()) == {403}
 
 
-def test_authorization_revoked_on_github_ends_sessions_and_tokens(stack: Stack, github: GitHub, member: Member) -> None:
+def test_authorization_revoked_on_github_ends_sessions_and_tokens(
+    stack: Stack, github: GitHub, replica: str, people: dict[str, tuple[str, str]]
+) -> None:
     """The person took the App's authorization back: every session ends, and the kept token is dropped."""
+    login = github.user("revoker")
+    member = joined(stack, github, replica, people["owner"], (login, sign_in(stack, login)))
     session = member.credentials["session"]
     user = "SELECT id FROM users WHERE login = %s"
     assert sql(stack, f"SELECT 1 FROM github_tokens WHERE user_id = ({user})", member.login)

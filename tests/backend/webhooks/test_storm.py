@@ -21,7 +21,7 @@ from tests.oracle import stage
 from tests.oracle.stage import GitHub
 from tests.oracle.wire import Call, bearer, send
 
-QUICK = {"WORKER_STALLED_SECONDS": "3", "WORKER_JOBS_AT_ONCE": "16"}
+QUICK = {"WORKER_STALLED_SECONDS": "1", "WORKER_JOBS_AT_ONCE": "16"}
 
 
 @dataclass
@@ -77,7 +77,7 @@ def applied(stack: Stack, storm: Storm) -> tuple[Any, ...]:
 def weather(stack: Stack, storm: Storm, folder: Path, kills: int) -> None:
     """The storm, with workers that are killed in the middle of their jobs, and somebody removed while it goes on."""
     github = GitHub(stack)
-    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=0.1, times=0)
+    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=0.05, times=0)
     home = stage.home(stack, "storm")
     login = github.user("storm")
     github.do("set-role", repo=home.full_name, login=login, role="write")
@@ -113,8 +113,8 @@ def doing(stack: Stack) -> bool:
 
 
 def test_a_storm(stack: Stack, tmp_path: Path) -> None:
-    """Two hundred deliveries, each twice, and a worker that is killed."""
-    weather(stack, Storm(200), tmp_path, 1)
+    """A hundred and sixty deliveries, each twice, and a worker that is killed."""
+    weather(stack, Storm(160), tmp_path, 1)
 
 
 @pytest.mark.prove
