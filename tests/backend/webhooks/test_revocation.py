@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from keyway_backend.access import ci_tokens
 from keyway_backend.access.actor import Person
 from keyway_backend.access.macs import Macs
 from keyway_standalone.processes import Stack
+from oracle.report import Record
 from psycopg.rows import dict_row
 from stack import sign_in
 
@@ -195,6 +197,22 @@ def test_is_refused_from_the_delivery_on(github: GitHub, member: Member, change:
     """When GitHub's delivery was answered, no replica believes a role any more: the next request is refused."""
     change(github, member)
     assert set(member.statuses().values()) == {403}
+
+
+@pytest.mark.prove
+def test_a_hundred_times(
+    stack: Stack, github: GitHub, replica: str, people: dict[str, tuple[str, str]], record_property: Record
+) -> None:
+    """From the arrival of the delivery to the last refusal, over replicas and credentials: at most five seconds."""
+    slowest = 0.0
+    for _ in range(100):
+        member = joined(stack, github, replica, people["owner"], people["leaver"])
+        started = time.monotonic()
+        collaborator_removed(github, member)
+        assert set(member.statuses().values()) == {403}
+        slowest = max(slowest, time.monotonic() - started)
+    record_property("refused after a delivery, 100 trials, 3 credentials, 2 replicas", f"{slowest:.2f} s at most")
+    assert slowest <= 5
 
 
 def test_a_lower_role_holds_from_the_delivery_on(github: GitHub, member: Member) -> None:
