@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import jwt
 import pytest
 from keyway_backend.platform.cookies import HOST_SESSION as SESSION
 from keyway_backend.platform.cookies import LEGACY_SESSION
 from keyway_standalone.processes import Stack
 
 from tests.oracle import stage
-from tests.oracle.keys import give
+from tests.oracle.keys import give, sql
 from tests.oracle.stage import Home
 from tests.oracle.wire import Call, Header, bearer, send
 
@@ -78,6 +79,20 @@ class TestRefused:
     def test_a_write_without_proof(self, home: Home, headers: tuple[Header, ...]) -> None:
         """A cookie alone does not write: any page can make a browser send it."""
         assert me(home, cookie(home.token), *headers, method="POST") == 403
+
+    def test_a_dashboard_session_that_rested_too_long(self, home: Home) -> None:
+        """Eight hours without use end it; what is used goes on, and a command line's session does not rest."""
+        token = home.with_role("triage")
+        session = jwt.decode(token, options={"verify_signature": False})["sid"]
+        rested = "UPDATE sessions SET kind = %s, last_used_at = now() - make_interval(hours => %s) WHERE id = %s"
+        sql(home.stack, rested, "dashboard", 9, session)
+        assert me(home, cookie(token)) == 401
+        sql(home.stack, rested, "dashboard", 7, session)
+        assert (me(home, cookie(token)), me(home, cookie(token))) == (200, 200)
+        [(unused,)] = sql(home.stack, "SELECT now() - last_used_at < '1 hour' FROM sessions WHERE id = %s", session)
+        assert unused
+        sql(home.stack, rested, "cli", 9, session)
+        assert me(home, bearer(token)) == 200
 
     def test_the_proof_is_no_credential(self, home: Home) -> None:
         """Same origin, and nobody."""
