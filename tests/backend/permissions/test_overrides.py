@@ -24,6 +24,7 @@ from tests.backend.permissions.desk import (
 )
 from tests.oracle import stage
 from tests.oracle.stage import Home
+from tests.oracle.wire import Call, bearer, send
 
 ROLE = role_override("read", "development")
 
@@ -292,3 +293,52 @@ class TestForged:
         sql(home.stack, "UPDATE permission_overrides SET vault_id = %s WHERE id = %s", home.vault_id, number)
         assert ask(home, "GET", "/permissions/overrides").json()["data"]["overrides"] == []
         assert ask(home, "PUT", f"/permissions/overrides/{number}", {"canRead": True}).status == 404
+
+
+class TestKeys:
+    """API keys: what they may look at, and that they change nothing."""
+
+    def test_a_key_changes_nothing(self, home: Home) -> None:
+        """Who may do what is changed with a session alone, whatever the key's owner may."""
+        key = _key(home, ["read:secrets", "write:secrets", "delete:secrets", "admin:api-keys"])
+        number = create(home, ROLE)
+        for method, path, body in (
+            ("POST", "/permissions/overrides", role_override("write")),
+            ("PUT", f"/permissions/overrides/{number}", {"canRead": False}),
+            ("DELETE", f"/permissions/overrides/{number}", None),
+            ("DELETE", "/permissions/reset", None),
+            ("PUT", "/permissions/staging", {"permissions": {"read": "read", "write": "read"}}),
+            ("DELETE", "/permissions/staging", None),
+        ):
+            assert ask(home, method, path, body, token=key).status == 403, (method, path)
+        assert [one["id"] for one in _listed(home, key)] == [number]
+
+    def test_a_bound_key_sees_what_concerns_its_environments(self, home: Home) -> None:
+        """Overrides, rules and effective rights of others are left out; what holds everywhere is shown."""
+        ask(home, "PUT", "/permissions/staging", {"permissions": {"read": "read", "write": "admin"}})
+        ask(home, "PUT", "/permissions/development", {"permissions": {"read": "read", "write": "write"}})
+        everywhere = create(home, role_override("triage"))
+        [(staging,)] = sql(
+            home.stack, "SELECT id::text FROM environments WHERE vault_id = %s AND name = 'staging'", home.vault_id
+        )
+        key = _key(home, ["read:secrets"], vaultIds=[home.vault_id], environmentIds=[staging])
+        assert {one["environment"] for one in _listed(home, key)} == {"staging", "*"}
+        assert everywhere in {one["id"] for one in _listed(home, key)}
+        effective = ask(home, "GET", "/permissions/effective", token=key).json()["data"]
+        assert set(effective["permissions"]) == {"staging"}
+        rules = ask(home, "GET", "/permissions", token=key).json()["data"]["custom"]
+        assert [rule["environment"] for rule in rules] == ["staging"]
+        assert ask(home, "GET", "/collaborators", token=key).status == 403
+        assert ask(home, "GET", "/contributors", token=key).status == 403
+        assert ask(home, "GET", "/permissions/defaults", token=key).status == 200
+
+
+def _key(home: Home, scopes: list[str], **binding: Any) -> str:
+    body = {"name": "k", "environment": "live", "scopes": scopes, **binding}
+    answer = send(home.base, Call("POST", "/v1/api-keys", (bearer(home.token),), body))
+    assert answer.status == 200, answer.body
+    return str(answer.json()["data"]["token"])
+
+
+def _listed(home: Home, token: str) -> list[dict[str, Any]]:
+    return list(ask(home, "GET", "/permissions/overrides", token=token).json()["data"]["overrides"])
