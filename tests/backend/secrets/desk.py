@@ -201,8 +201,9 @@ def forget_statements(desk: Desk) -> None:
 
 
 def statements(desk: Desk, pattern: str) -> int:
-    """How many statements that match ran since then."""
-    counted = "SELECT coalesce(sum(calls), 0) FROM statistics.pg_stat_statements WHERE query ~* %s"
+    """How many statements that match ran since then, less the note of a session's use: once a minute, whenever."""
+    counted = """SELECT coalesce(sum(calls), 0) FROM statistics.pg_stat_statements
+        WHERE query ~* %s AND query !~ 'last_used_at = now'"""
     return int(desk.scene.value(counted, pattern))
 
 
