@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
+from keyway_backend.features.organizations.service import ROSTER_JOB
 from keyway_standalone.processes import Stack
 from stack import sign_in
 
@@ -83,9 +84,14 @@ def made(stack: Stack, stem: str) -> Team:
 
 
 def wait_for_roster(team: Team) -> None:
-    """Until the job of the connection is done."""
+    """Until the jobs of the vault and of the connection are done; a done job is gone."""
     deadline = time.monotonic() + 60
-    while team.ask("GET").json()["data"]["memberCount"] != 2:
+    while sql(
+        team.home.stack,
+        "SELECT 1 FROM procrastinate_jobs WHERE task_name = %s AND args->>'github_org_id' = %s",
+        ROSTER_JOB,
+        str(team.home.owner_id),
+    ):
         assert time.monotonic() < deadline, "the roster did not come"
         time.sleep(0.1)
 

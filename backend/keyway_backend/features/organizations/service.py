@@ -29,7 +29,7 @@ from keyway_backend.features.organizations.schemas import SettingsBody
 from keyway_backend.features.organizations.store import NewOrganization, RosterLine
 from keyway_backend.platform import log
 from keyway_backend.platform.clock import iso, now
-from keyway_backend.platform.errors import FieldError, Forbidden, Unavailable
+from keyway_backend.platform.errors import FieldError, Forbidden
 from keyway_backend.platform.ids import new_id
 from keyway_backend.platform.metrics import integrity_alarm
 from keyway_backend.platform.parsing import invalid
@@ -133,15 +133,11 @@ class Organizations:
         )
 
     async def ensure(self, grant: RepositoryGrant) -> None:
-        """The organisation of a repository that is about to have a vault; its admin is on the roster if a member."""
+        """The organisation of a repository that is about to have a vault. A job brings its roster: GitHub is not asked
+        here, so that its silence neither delays nor decides anything."""
         owner = grant.repository.owner
-        if owner.type != "Organization":
-            return
-        try:
-            role = await self._access.organization_role(grant.actor, owner.id, owner.login)
-        except (refusals.AppPermissionMissing, Unavailable):
-            role = None  # a line of the roster is a courtesy; the next sync brings it
-        await self._write(grant.actor, owner.id, owner.login, role, None)
+        if owner.type == "Organization":
+            await self._write(grant.actor, owner.id, owner.login, None, None)
 
     async def _write(
         self,
@@ -157,12 +153,11 @@ class Organizations:
         moment, mac = now(), self._mac(number, None)
         async with self._database.transaction() as connection:
             new = NewOrganization(new_id(), number, login, avatar, mac)
-            organization_id, fresh = await store.ensure(connection, new, moment)
+            organization_id = await store.ensure(connection, new, moment)
             if role is not None:
                 line = RosterLine(actor.github_user_id, actor.login, None, role)
                 await store.put_member(connection, organization_id, line, moment)
-            if fresh or origin is not None:
-                await jobs.defer(connection, ROSTER_JOB, github_org_id=number)
+            await jobs.defer(connection, ROSTER_JOB, github_org_id=number)
             if origin is not None:
                 details = {"organization": login, "githubOrgId": number, "role": role}
                 await audit.record(connection, Event(Action.ORG_CONNECTED, actor, origin, details=details))

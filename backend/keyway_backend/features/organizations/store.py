@@ -98,8 +98,8 @@ async def update(
     )
 
 
-async def ensure(connection: Connection, new: NewOrganization, moment: datetime) -> tuple[UUID, bool]:
-    """The organisation's row with its present label, and whether it is new. Who bore the label before loses it."""
+async def ensure(connection: Connection, new: NewOrganization, moment: datetime) -> UUID:
+    """The id of the organisation's row, which has its present label now. Who bore the label before loses it."""
     await run(
         connection,
         """UPDATE organizations SET login = github_org_id::text
@@ -122,7 +122,8 @@ async def ensure(connection: Connection, new: NewOrganization, moment: datetime)
         now=moment,
     )
     assert row is not None  # noqa: S101 - an upsert returns its row
-    return row["id"], row["id"] == new.id
+    organization_id: UUID = row["id"]
+    return organization_id
 
 
 async def rename(connection: Connection, github_org_id: int, login: str) -> None:
