@@ -276,5 +276,5 @@ class TestPreview:
         with ThreadPoolExecutor(4) as pool:
             pushed = pool.map(lambda number: own.push({"A": str(number)}, "development").status, range(6))
             told = [preview(own, {"secrets": {"A": "x"}}) for _ in range(6)]
-            assert set(pushed) == {200}
+            assert set(pushed) <= {200, 409}, "a push that others outran says so"
         assert {tuple(data(answer)["updated"]) for answer in told} == {("A",)}
