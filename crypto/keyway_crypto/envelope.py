@@ -4,10 +4,8 @@ Stored form: format byte 0x01 ‖ key version (2 bytes, big endian) ‖ nonce (1
 Plaintext:   length (4 bytes, big endian) ‖ value ‖ zeros, up to 64, 128, 256, 512, 1,024, then multiples of 1,024.
 Context:     canonical(format, purpose, instance, vault, repository, environment, key name, value id), not stored."""
 
-import math
 import os
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,7 +20,6 @@ SECRETS = "secret"
 _FORMAT = b"\x01"
 _ID_BYTES, _LENGTH_BYTES, _NONCE_BYTES = 16, 4, 12
 _HEAD, _BODY = 3, 15  # where the nonce begins, and where it ends
-_LEAST_CHARACTERS, _LEAST_BITS = 12, 36.0
 _SMALL_SIZES = (64, 128, 256, 512, 1024)
 _PURPOSE = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII)
 _KEY_PREFIX = tuple(length.to_bytes(4, "big") for length in range(KEY_LENGTH + 1))
@@ -129,11 +126,3 @@ def unpad(padded: bytes) -> bytes:
     if end > len(padded):
         raise IntegrityError
     return padded[_LENGTH_BYTES:end]
-
-
-def guessable(value: bytes) -> bool:
-    """Whether a digest that comes with its key would tell the value to who tries the likely ones: shorter than 12
-    characters, or less than 36 bits by how often each character comes."""
-    text = value.decode("utf-8", "replace")
-    bits = sum(count * math.log2(len(text) / count) for count in Counter(text).values())
-    return len(text) < _LEAST_CHARACTERS or bits < _LEAST_BITS

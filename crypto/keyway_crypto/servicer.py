@@ -11,13 +11,14 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError, Message
+from keyway_core.guessing import guessable
 from keyway_core.legacy_env import legacy_echo
 from keyway_core.limits import GRPC_MESSAGE_BYTES
 from keyway_protos import crypto_pb2 as pb
 
 from keyway_crypto import VERSION, manifest
 from keyway_crypto.caller_auth import Budget
-from keyway_crypto.envelope import Scope, entries, guessable, open_, seal
+from keyway_crypto.envelope import Scope, entries, open_, seal
 from keyway_crypto.errors import BudgetError, IntegrityError, InvalidCallError, RefusedError, UnknownKeyVersionError
 from keyway_crypto.keyring import KeyRing
 

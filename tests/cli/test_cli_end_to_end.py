@@ -87,11 +87,12 @@ def test_a_person_signs_in_with_githubs_device_flow(stack: Stack, tmp_path: Path
     assert person.keyway("whoami", KEYWAY_TOKEN=token).code == 3
 
 
-@pytest.mark.parametrize("token", ["nonsense", "eyJhbGciOiJub25lIn0.e30."])
-def test_a_wrong_token_is_not_a_login(stack: Stack, alice: Person, token: str) -> None:
-    """Exit 3 for every command that needs one."""
-    alice.at(stack.api_url, token).write("A=1\n")
-    for arguments in (["whoami"], ["push"], ["pull"], ["run", "--", "true"], ["init"]):
+def test_a_wrong_token_is_not_a_login(stack: Stack, alice: Person) -> None:
+    """Exit 3 for every command that needs one. Few tries: all of this machine share one limit of wrong credentials."""
+    commands = (["whoami"], ["push"], ["pull"], ["run", "--", "true"], ["init"])
+    for number, arguments in enumerate(commands):
+        token = "nonsense" if number % 2 else "eyJhbGciOiJub25lIn0.e30."
+        alice.at(stack.api_url, token).write("A=1\n")
         done = alice.keyway(*arguments)
         assert done.code == 3, arguments
         assert token not in done.err

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from crypto_process import Client, next_manifest, scope
-from keyway_crypto.envelope import guessable
+from keyway_core.guessing import guessable
 from keyway_protos import crypto_pb2 as pb
 
 LONG = b"sk_live_4eC39HqLyjWDarjtT1zdp7dc"

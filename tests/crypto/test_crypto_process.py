@@ -174,8 +174,8 @@ def test_the_log_says_what_happened_and_nothing_of_what_was_in_it(tmp_path: Path
 
 
 def test_the_service_is_small_enough_to_read() -> None:
-    """At most 800 lines and 10 for Digest, which was never counted among them; at most 10 packages at run time."""
+    """At most 800 lines, blank ones, comments and docstrings included; at most 10 packages at run time."""
     lines = [line for path in PACKAGE.rglob("*.py") for line in path.read_text("utf-8").splitlines()]
-    assert 400 < len(lines) <= 810
+    assert 400 < len(lines) <= 800
     lock = PACKAGE.parents[1] / "requirements" / "crypto.txt"
     assert 3 <= sum("==" in line for line in lock.read_text("utf-8").splitlines()) <= 10
