@@ -34,7 +34,7 @@ audit_events = Table(
     Column("keys", ARRAY(Text)),
     Column("details", JSONB),
     Column("tx", BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint")),
-    Index("audit_events_tx_idx", "tx"),
+    Index("audit_events_tx_idx", "tx", "id"),
     Index(
         "audit_events_base_idx",
         "credential_id",

@@ -46,7 +46,7 @@ class Exposure:
 
     async def summary(self, shown: Rows) -> tuple[int, int, datetime | None]:
         """How many people saw how many secrets, and when last."""
-        async with self._database.read() as connection:
+        async with self._database.transaction() as connection:
             found = await store.people(connection, _counted(shown), Window(), ONE)
         last = found["page"][0]["last_at"] if found["page"] else None
         return found["users"], found["secrets"], datetime.fromtimestamp(float(last), UTC) if last else None
@@ -68,7 +68,7 @@ class Exposure:
     async def vault(self, grant: VaultGrant, part: Part) -> tuple[Pairs, int]:
         """Who saw what in one vault: a page of people, and how many they are. For others than managers, themselves."""
         shown = rows_of(grant.actor, [grant], everybody=bool(grant.manage))
-        async with self._database.read() as connection:
+        async with self._database.transaction() as connection:
             found = await store.pairs(connection, shown, part)
         return found, found[0]["users"] if found else 0
 
@@ -78,7 +78,7 @@ class Exposure:
         everybody = await self._access.manages(here)
         place = [here.environment.id] if here.environment is not None else []
         shown = Rows(here.actor, [here.vault.id], place, place, everybody)
-        async with self._database.read() as connection:
+        async with self._database.transaction() as connection:
             found = await store.pairs(connection, shown, part, secret_id=grant.secret_id)
         return {"accesses": [rules.access(row) for row in found], "total": found[0]["users"] if found else 0}
 
@@ -96,13 +96,13 @@ class Exposure:
         return replace(shown, vaults=everything, live=live)
 
     async def _people(self, shown: Rows, window: Window, part: Part) -> dict[str, Any]:
-        async with self._database.read() as connection:
+        async with self._database.transaction() as connection:
             found = await store.people(connection, shown, window, part)
         summary = {"users": found["users"], "secrets": found["secrets"], "accesses": found["accesses"]}
         return {"summary": summary, "users": [rules.listed(row) for row in found["page"]]}
 
     async def _report(self, shown: Rows, username: str) -> dict[str, Any] | None:
-        async with self._database.read() as connection:
+        async with self._database.transaction() as connection:
             return rules.report(await store.pairs(connection, shown, ONE, username=username))
 
     # what was dealt with ---------------------------------------------------------------------------------------------

@@ -46,8 +46,8 @@ _REST: Final[LiteralString] = """,
             (array_agg(platform ORDER BY last_at DESC))[1] AS platform
         FROM reported GROUP BY 1, 2, 3, 4, 5
     ),
-    whole AS (SELECT * FROM events WHERE keys IS NULL AND value_id IS NULL),
-    held AS (
+    whole AS MATERIALIZED (SELECT * FROM events WHERE keys IS NULL AND value_id IS NULL),
+    held AS MATERIALIZED (
         SELECT id, place, root, secret_id, since, until FROM (
             SELECT v.id, v.environment_id AS place, coalesce(v.origin_value_id, v.id) AS root, v.secret_id,
                 v.from_revision AS since, coalesce(v.to_revision, 2147483647) AS until
@@ -57,30 +57,33 @@ _REST: Final[LiteralString] = """,
             SELECT coalesce(origin_value_id, id) FROM secret_values WHERE secret_id = %(secret)s)
     ),
     marks AS (
-        SELECT person, place, revision AS at, 1 AS step, reads, revision AS read_at, NULL::uuid AS id FROM whole
+        SELECT person, place, revision AS at, 1 AS step, reads, revision AS read_at, first_at, last_at,
+            lpad(revision::text, 10, '0') || '/' || coalesce(role, '') || '/' || platform AS how,
+            NULL::uuid AS id, NULL::uuid AS root, NULL::uuid AS secret_id
+        FROM whole
         UNION ALL
-        SELECT r.person, h.place, edge.at, 0, 0, NULL, h.id
+        SELECT r.person, h.place, edge.at, 0, 0, NULL, NULL, NULL, NULL, h.id, h.root, h.secret_id
         FROM (SELECT DISTINCT person, place FROM whole) AS r JOIN held AS h ON h.place = r.place
             CROSS JOIN LATERAL (VALUES (h.since), (h.until)) AS edge (at)
     ),
     totals AS (
-        SELECT person, place, id, sum(reads) OVER before AS total, max(read_at) OVER before AS last_before,
-            min(read_at) OVER after AS first_after
+        SELECT person, id, root, secret_id, sum(reads) OVER before AS total, max(read_at) OVER before AS last_before,
+            max(last_at) OVER before AS last_at, max(how) OVER before AS how, min(read_at) OVER after AS first_after,
+            min(first_at) OVER after AS first_at
         FROM marks
         WINDOW before AS (PARTITION BY person, place ORDER BY at, step ROWS UNBOUNDED PRECEDING),
             after AS (PARTITION BY person, place ORDER BY at DESC, step DESC ROWS UNBOUNDED PRECEDING)
     ),
     ranges AS (
-        SELECT person, place, id, (max(total) - min(total))::bigint AS reads, min(first_after) AS first_revision,
-            max(last_before) AS last_revision
-        FROM totals WHERE id IS NOT NULL GROUP BY person, place, id HAVING max(total) > min(total)
+        SELECT person, root, secret_id, (max(total) - min(total))::bigint AS reads, min(first_at) AS first_at,
+            max(last_at) AS last_at, min(first_after) AS first_revision, max(last_before) AS last_revision,
+            max(how) AS how
+        FROM totals WHERE id IS NOT NULL GROUP BY person, id, root, secret_id HAVING max(total) > min(total)
     ),
     sightings AS (
-        SELECT r.person, h.root, h.secret_id, r.reads, f.first_at, l.last_at, r.first_revision, r.last_revision,
-            l.role, l.platform
-        FROM ranges AS r JOIN held AS h ON h.id = r.id
-            JOIN whole AS f ON (f.person, f.place, f.revision) = (r.person, r.place, r.first_revision)
-            JOIN whole AS l ON (l.person, l.place, l.revision) = (r.person, r.place, r.last_revision)
+        SELECT person, root, secret_id, reads, first_at, last_at, first_revision, last_revision,
+            nullif(split_part(how, '/', 2), '') AS role, split_part(how, '/', 3) AS platform
+        FROM ranges
         UNION ALL
         SELECT e.person, v.root, v.secret_id, e.reads, e.first_at, e.last_at, v.revision, v.revision, e.role, e.platform
         FROM events AS e CROSS JOIN LATERAL (
@@ -156,6 +159,10 @@ LIST: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _LIST
 LIST_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _LIST
 ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS
 ROWS_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _ROWS
+
+# The planner knows nothing of the sizes of these steps, and would compare every row of one with every row of the next.
+HINTS: Final[LiteralString] = """
+    SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)"""
 
 LOCK_POSITION: Final[LiteralString] = """
     SELECT tx, event_id, (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon

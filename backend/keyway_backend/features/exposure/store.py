@@ -1,4 +1,7 @@
-"""The statements of exposure. A report is one of them, however many people, secrets and reads there are."""
+"""The statements of exposure. A report is one of them, however many people, secrets and reads there are.
+
+Reports run in a transaction, because the hints to the planner hold until its end.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +51,7 @@ async def people(connection: Connection, shown: Rows, window: Window, part: Part
     """How many people saw how much, and a page of them, last seen first."""
     statement = statements.LIST if window.is_all else statements.LIST_BETWEEN
     values = shown.parameters | window.parameters | {"secret": None, "limit": part.limit, "offset": part.offset}
+    await one(connection, statements.HINTS)
     found = await one(connection, statement, **values)
     assert found is not None  # noqa: S101 - a SELECT without FROM has a row
     return found
@@ -69,6 +73,7 @@ async def pairs(
             return []
         values["person"], username = known, None
     statement = statements.ROWS if window.is_all else statements.ROWS_BETWEEN
+    await one(connection, statements.HINTS)
     return list(await rows(connection, statement, **values, username=username))
 
 

@@ -1,7 +1,7 @@
 -- The transaction that wrote a row. Whoever follows the log reads up to the oldest transaction that is still open, so
 -- that no row is missed because it was stamped early and committed late.
 ALTER TABLE audit_events ADD COLUMN tx BIGINT DEFAULT ((pg_current_xact_id())::text)::bigint NOT NULL;
-CREATE INDEX audit_events_tx_idx ON audit_events (tx);
+CREATE INDEX audit_events_tx_idx ON audit_events (tx, id);
 
 -- What pages and counts of a vault's log need is in the index.
 DROP INDEX audit_events_vault_idx;
