@@ -201,11 +201,13 @@ def _hunt(run: Run, stack: Stack, cases: int) -> str:
 
 
 class TestGeneratedRequests:
+    @pytest.mark.timeout(400)
     def test_break_nothing(self, run: Run, stack: Stack, record_property: Record) -> None:
         """A thousand requests, as administrator and as nobody: no 5xx, no undocumented status, no schema violated."""
         record_property("generated requests", _hunt(run, stack, CASES))
 
     @pytest.mark.prove
+    @pytest.mark.timeout(3600)
     def test_break_nothing_in_the_long_run(self, run: Run, stack: Stack, record_property: Record) -> None:
         """The same with twenty thousand."""
         record_property("generated requests, long run", _hunt(run, stack, MANY_CASES))
