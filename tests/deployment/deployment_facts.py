@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PRIVATE_NETWORKS = {"edge", "database", "crypto"}
+PRIVATE_NETWORKS = {"edge", "database", "crypto", "counters"}
 
 
 def compose() -> dict[str, Any]:

@@ -88,22 +88,25 @@ class TestKeys:
     def test_no_service_gets_a_secret_of_another(self) -> None:
         """Each secret variable reaches exactly those that need it."""
         wanted = {
-            "JWT_SECRET": {"backend"},
-            "GITHUB_APP_PRIVATE_KEY": {"backend"},
-            "GITHUB_APP_CLIENT_SECRET": {"backend"},
-            "DB_OWNER_PASSWORD": {"backend", "db"},
-            "DB_APP_PASSWORD": {"backend", "db"},
+            "JWT_SECRET": {"backend", "worker"},
+            "GITHUB_APP_PRIVATE_KEY": {"backend", "worker"},
+            "GITHUB_APP_CLIENT_SECRET": {"backend", "worker"},
+            "DB_OWNER_PASSWORD": {"backend", "worker", "db"},
+            "DB_APP_PASSWORD": {"backend", "worker", "db"},
+            "STRIPE_SECRET_KEY": {"backend", "worker"},
+            "SMTP_PASSWORD": {"backend", "worker"},
         }
         for variable, holders in wanted.items():
             assert {name for name in NAMES if f"${{{variable}" in str(SERVICES[name])} == holders, variable
 
     def test_each_service_mounts_its_own_certificates_alone_and_cannot_change_them(self) -> None:
-        """Only the one-shot service writes certificates; db, crypto and backend each see one folder, read-only."""
+        """Only the one-shot service writes certificates; others see one folder, read-only, the worker the backend's."""
         mounts = {
             name: [volume for volume in service.get("volumes", []) if volume.startswith("certificates")]
             for name, service in SERVICES.items()
         }
         assert len(mounts.pop("certificates")) == 4
+        assert mounts.pop("worker") == mounts["backend"]
         assert {name: volumes for name, volumes in mounts.items() if volumes} == {
             name: [f"certificates-{name}:/certificates/{name}:ro"] for name in ("db", "crypto", "backend")
         }
@@ -113,21 +116,31 @@ class TestNetworks:
     """Who reaches whom."""
 
     def test_crypto_and_database_are_on_internal_networks_with_the_backend_only(self) -> None:
-        """Nobody but the backend shares a network with crypto or with db, and these networks lead nowhere."""
+        """Nobody but the backend's program shares a network with crypto, db or valkey, and these lead nowhere."""
         members = self.members()
-        assert members["crypto"] == {"crypto", "backend"}
-        assert members["database"] == {"db", "backend"}
+        assert members["crypto"] == {"crypto", "backend", "worker"}
+        assert members["database"] == {"db", "backend", "worker"}
+        assert members["counters"] == {"valkey", "backend", "worker"}
+        assert SERVICES["valkey"]["networks"] == ["counters"]
         assert SERVICES["crypto"]["networks"] == ["crypto"]
         assert SERVICES["db"]["networks"] == ["database"]
         internal = {name for name, network in compose()["networks"].items() if (network or {}).get("internal")}
         assert internal == PRIVATE_NETWORKS
 
     def test_only_backend_and_caddy_have_a_way_out(self) -> None:
-        """Of the two networks with a way out, one belongs to the backend and one to caddy."""
+        """Of the two networks with a way out, one belongs to the backend's program and one to caddy."""
         members = self.members()
-        assert members["egress"] == {"backend"}
+        assert members["egress"] == {"backend", "worker"}
         assert members["public"] == {"caddy"}
         assert SERVICES["certificates"]["network_mode"] == "none"
+
+    def test_what_is_optional_starts_only_when_it_is_asked_for(self) -> None:
+        """worker and valkey have a profile each, and nothing waits for them; every other service is always there."""
+        assert {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service} == {
+            "worker": ["worker"],
+            "valkey": ["valkey"],
+        }
+        assert not {"worker", "valkey"} & {needed for s in SERVICES.values() for needed in s.get("depends_on", {})}
 
     def test_the_ops_port_is_on_loopback(self) -> None:
         """Metrics and detailed health are not even on a private network."""

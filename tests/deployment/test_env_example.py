@@ -21,8 +21,10 @@ from pydantic import BaseModel
 # Compose gives a process its ports and addresses by itself; these are for caddy, the database and compose.
 COMPOSE_ONLY = {
     "CADDYFILE", "CADDY_CERTS", "CADDY_TLS", "HTTP_PORT", "HTTPS_PORT", "EDGE_SUBNET",
-    "DB_OWNER_PASSWORD", "DB_APP_PASSWORD",
+    "DB_OWNER_PASSWORD", "DB_APP_PASSWORD", "GEOIP_FOLDER",
 }  # fmt: skip
+# Docker compose reads this one itself, and no file of ours names it.
+COMPOSE_OWN = {"COMPOSE_PROFILES"}
 
 
 class Asked(MutableMapping[str, str]):
@@ -65,7 +67,7 @@ def names_of(settings: type[BaseModel]) -> set[str]:
 
 def test_every_variable_is_read_by_somebody_and_every_variable_that_is_read_is_there(tmp_path: Path) -> None:
     """The names in .env.example are exactly those of the backend, crypto, the dashboard and compose."""
-    read = names_of(BackendSettings) | names_of(DashboardSettings) | crypto_names(tmp_path) | COMPOSE_ONLY
+    read = names_of(BackendSettings) | names_of(DashboardSettings) | crypto_names(tmp_path) | COMPOSE_ONLY | COMPOSE_OWN
     assert set(example_names()) == read
     assert len(example_names()) == len(read), "a variable stands there twice"
 
@@ -81,6 +83,7 @@ def test_each_process_gets_every_variable_of_its_own_settings_and_no_other(tmp_p
     """The environment of a container holds the names of its settings class, except those that compose leaves alone."""
     given = {name: set(service.get("environment", {})) for name, service in services().items()}
     assert given["backend"] == names_of(BackendSettings)
+    assert given["worker"] == given["backend"]
     assert given["dashboard"] == names_of(DashboardSettings)
     assert given["crypto"] == crypto_names(tmp_path) - {"GRPC_HOST", "GRPC_PORT"}
 
