@@ -181,6 +181,7 @@ async def _limits(settings: Settings, opened: AsyncExitStack) -> Limits:
     return Limits(
         counters,
         trusted_proxies=networks(settings.trusted_proxies),
+        session_cookie=SessionCookies(settings.session_cookie_domain).name,
         per_credential=settings.rate_limit_per_credential,
         per_address=settings.rate_limit_per_address,
     )

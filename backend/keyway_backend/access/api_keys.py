@@ -101,8 +101,11 @@ def prefix_of(token: str) -> str:
 def network(text: str) -> Network:
     """An entry of a key's list of addresses: an address or a network. Raises ValueError.
 
-    Networks of IPv4 in IPv6 dress are those of IPv4, as client addresses are.
+    Networks of IPv4 in IPv6 dress are those of IPv4, as client addresses are. The zone of an IPv6 address (`%eth0`) is
+    refused: it is the sender's own name for a network card, may hold anything, and nobody could use the key.
     """
+    if "%" in text:
+        raise ValueError("an address with a zone")
     parsed = ip_network(text, strict=False)
     if isinstance(parsed, IPv6Network) and parsed.subnet_of(_MAPPED):
         inner = int(parsed.network_address) & 0xFFFF_FFFF

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ _ISSUER: Final = "keyway-api"
 _ALGORITHM: Final = "HS256"
 _REQUIRED: Final = ["exp", "iat", "iss", "sub", "sid"]
 _REMEMBERED: Final = 4096
+# The library reads signatures with padding or with signs that stand for nothing as well. One session has one token, or
+# else each way to write it would have its own share of every limit.
+_FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 
 class InvalidSession(ValueError):
@@ -69,6 +73,8 @@ class SessionTokens:
         return known[1]
 
     def _check(self, token: str) -> tuple[float, Session]:
+        if _FORM.fullmatch(token) is None:
+            raise InvalidSession("not in the one form of a token")
         for secret in self._secrets:
             try:
                 claims = jwt.decode(

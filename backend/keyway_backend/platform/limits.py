@@ -23,7 +23,7 @@ from prometheus_client import Counter, Gauge
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from keyway_backend.platform import log
+from keyway_backend.platform import cookies, log
 from keyway_backend.platform.address import Network, client_address
 from keyway_backend.platform.errors import Problem, TooManyRequests, Unauthorized
 from keyway_backend.platform.hop import browser_of
@@ -37,7 +37,6 @@ _REMEMBERED: Final = 50_000
 _SHARED_SECONDS: Final = 0.25
 _AWAY_SECONDS: Final = 5.0
 _IPV6_NETWORK: Final = 64
-_SESSION_COOKIES: Final = ("__Host-keyway_session", "keyway_session")
 _ANSWERS_BROWSERS: Final = "/v1/integrations/{provider}/authorize"
 
 REFUSED: Final = Counter("keyway_rate_limit_rejections_total", "Requests over a rate limit", ["limiter"])
@@ -226,11 +225,13 @@ class Limits:
         counters: Counters,
         *,
         trusted_proxies: Sequence[Network] = (),
+        session_cookie: str = cookies.HOST_SESSION,
         per_credential: int = PER_CREDENTIAL,
         per_address: int = PER_ADDRESS,
     ) -> None:
         self._counters = counters
         self._trusted = trusted_proxies
+        self._session_cookie = session_cookie
         self._per_credential = Limit("credential", per_credential)
         self._per_address = Limit("address", per_address)
 
@@ -246,7 +247,7 @@ class Limits:
     async def refused(self, scope: Scope, refusal: Unauthorized) -> Problem:
         """What a refused credential is answered with: the refusal, or from the eleventh of an address on, 429."""
         connection = HTTPConnection(scope)
-        if credential_of(connection, scope.get("route")) is None:
+        if self._credential(connection, scope.get("route")) is None:
             return refusal
         try:
             await self._count(scope, FAILED, self._address(connection))
@@ -258,7 +259,7 @@ class Limits:
         """What a request is counted against, the widest first, so that the headers tell of the narrowest."""
         if plan.poll:
             return [(DEVICE_POLL, self._address(connection))]
-        credential = None if plan.public else credential_of(connection, plan)
+        credential = None if plan.public else self._credential(connection, plan)
         if credential is not None:
             narrow = [(plan.by_credential, credential)] if plan.by_credential else []
             return [(self._per_credential, credential), *narrow]
@@ -276,6 +277,9 @@ class Limits:
         if window.over:
             REFUSED.labels(limit.name).inc()
             raise TooManyRequests(window.reset_seconds, headers=window.headers)
+
+    def _credential(self, connection: HTTPConnection, route: Any) -> str | None:
+        return credential_of(connection, route, self._session_cookie)
 
     def _address(self, connection: HTTPConnection) -> str:
         """The browser's address, when our dashboard asks for it: else all of them would share one share."""
@@ -323,18 +327,25 @@ def limited(app: ASGIApp, plan: Plan) -> ASGIApp:
     return counted
 
 
-def credential_of(connection: HTTPConnection, route: Any) -> str | None:
+def credential_of(connection: HTTPConnection, route: Any, session_cookie: str) -> str | None:
     """A digest of the credential that a request carries, good or bad; None when it carries none.
 
-    Nothing is verified here: who sends another string each time is counted by what is refused.
+    Nothing is verified here: who sends another string each time is counted by what is refused. What is verified later
+    must have one digest however it is sent: the token alone counts, not how its scheme is written, which spaces stand
+    around it, nor the cookies beside it.
     """
-    sent = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+    sent = [_token(value) for name, value in connection.scope["headers"] if name == b"authorization"]
     if not sent:
-        cookies = connection.cookies
-        sent = [cookies[name].encode() for name in _SESSION_COOKIES if name in cookies]
+        sent = [value.encode("latin-1", "replace") for value in cookies.sent(connection, session_cookie)]
     if not sent and getattr(route, "path", "") == _ANSWERS_BROWSERS:
         sent = [token.encode() for token in connection.query_params.getlist("token")]
     return sha256(b"\n".join(sent)).hexdigest()[:32] if sent else None
+
+
+def _token(authorization: bytes) -> bytes:
+    """What stands behind the scheme."""
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip(b" ") or scheme
 
 
 def network_of(address: str) -> str:

@@ -44,6 +44,18 @@ class TestRefuses:
         with pytest.raises(InvalidSession):
             SessionTokens(SECRET).verify(text)
 
+    def test_another_way_to_write_the_signature(self) -> None:
+        """Padding, signs that the decoder skips, unused bits: a session has one token, and one share of each limit."""
+        tokens = SessionTokens(SECRET)
+        token = tokens.issue(SESSION, now() + timedelta(hours=1))
+        head, _, signature = token.rpartition(".")
+        digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        neighbour = signature[:-1] + digits[digits.index(signature[-1]) + 1]
+        for other in (signature + "=", signature + "==", signature[:4] + "!!!!" + signature[4:], neighbour):
+            with pytest.raises(InvalidSession):
+                tokens.verify(f"{head}.{other}")
+        assert tokens.verify(token) == SESSION
+
     def test_another_algorithm(self) -> None:
         """Neither an unsigned token nor one of a stronger HMAC."""
         for algorithm, key in (("none", ""), ("HS512", SECRET * 2)):

@@ -76,6 +76,19 @@ class TestWhoIsCounted:
         assert asked(limits, Plan("/y", public=True), scope("203.0.113.7", one)) == [True]
         assert asked(limits, Plan("/y", public=True), scope("203.0.113.7", other)) == [False]
 
+    def test_a_credential_is_one_however_it_is_sent(self) -> None:
+        """Neither the scheme's letters nor spaces nor a second cookie make a new bucket: value routes stay at 10."""
+        token = b"a.b.c"
+        headers = [
+            (b"authorization", b"Bearer " + token),
+            (b"authorization", b"bEARER   " + token + b" "),
+            (b"cookie", b"__Host-keyway_session=" + token),
+            (b"cookie", b"keyway_session=1; __Host-keyway_session=" + token),
+            (b"cookie", b"__Host-keyway_session=" + token + b"; keyway_session=2"),
+        ]
+        found = asked(Limits(Memory(), per_credential=1), Plan("/x"), *(scope("203.0.113.7", one) for one in headers))
+        assert found == [True, False, False, False, False]
+
     def test_memory_stays_bounded(self) -> None:
         """However many addresses a flood invents, and the one that is used all the time is not forgotten."""
 
