@@ -1,8 +1,9 @@
-"""`python -m bench [section ...]`: pull, push, shape, flat, cli, memory; all of them when none is named."""
+"""`python -m bench [section ...]`: pull, push, shape, flat, routes, cli, memory; all of them when none is named."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -14,12 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cli, pull, push
+from bench import cli, pull, push, routes
 from bench.report import Section, show
-from bench.world import KEYS, open_world, write_history
+from bench.world import KEYS, World, open_world, write_history
 from bench.world import push as push_values
 
-SECTIONS = ("pull", "push", "shape", "flat", "cli", "memory")
+SECTIONS = ("pull", "push", "shape", "flat", "routes", "cli", "memory")
 
 
 def main() -> int:
@@ -43,29 +44,35 @@ def main() -> int:
 
 def _run(stack: ExitStack, folder: Path, wanted: tuple[str, ...], minutes: float, console: Console) -> list[Section]:
     folder.chmod(0o755)
-    console.print("starting a stack: 100 vaults")
-    world = open_world(stack, folder / "small")
-    world.create_vaults(100)
-    for place in world.places:
-        push_values(world, place, KEYS)
+
+    @functools.cache
+    def world() -> World:
+        console.print("starting a stack: 100 vaults")
+        made = open_world(stack, folder / "small")
+        made.create_vaults(100)
+        for place in made.places:
+            push_values(made, place, KEYS)
+        return made
 
     def flat() -> Section:
+        small = world()
         console.print("starting a second one: 10,000 vaults, 500 revisions, a million events; this takes minutes")
         large = open_world(stack, folder / "large")
         large.create_vaults(100)
         write_history(large, revisions=500, fillers=9_900, events=1_000_000)
         try:
-            return pull.flat(world, large)
+            return pull.flat(small, large)
         finally:
             large.stack.stop()
 
     run: dict[str, Callable[[], Section]] = {
-        "pull": lambda: pull.beside_the_floor(world),
-        "cli": lambda: cli.measure(world, folder),
+        "pull": lambda: pull.beside_the_floor(world()),
+        "cli": lambda: cli.measure(world(), folder),
         "flat": flat,
-        "shape": lambda: pull.shape(world),
-        "push": lambda: push.measure(world),
-        "memory": lambda: pull.memory(world, minutes),
+        "shape": lambda: pull.shape(world()),
+        "push": lambda: push.measure(world()),
+        "routes": lambda: routes.measure(folder),
+        "memory": lambda: pull.memory(world(), minutes),
     }
     sections = []
     for name, measure in run.items():

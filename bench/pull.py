@@ -185,21 +185,21 @@ def memory(world: World, minutes: float) -> Section:
     section = Section(f"Memory after {minutes:g} minutes of load", "python -m bench memory")
     push_load = KEYS
     pulls(world, world.places, seconds=20)
-    first = {name: _resident(world, name) for name in ("backend", "crypto")}
+    first = {name: resident(world, name) for name in ("backend", "crypto")}
     left = minutes * 60
     while left > 0:
         pulls(world, world.places, seconds=min(20, left))
         push(world, world.places[0], push_load)
         left -= 20
     for name, most in (("backend", 160), ("crypto", 80)):
-        last = _resident(world, name)
+        last = resident(world, name)
         section.add(
             name, f"{last:.0f} MB, {last - first[name]:+.0f} MB since warm", f"<= {most} MB", holds=last <= most
         )
     return section
 
 
-def _resident(world: World, name: str) -> float:
+def resident(world: World, name: str) -> float:
     """MB, the process with all its children."""
     import psutil  # noqa: PLC0415 - only here
 

@@ -20,7 +20,7 @@ from uuid import UUID
 
 import httpx
 import psycopg
-from keyway_backend.platform.ids import new_id
+from keyway_backend.platform.ids import new_id, new_id_of
 from keyway_crypto import envelope, manifest
 from keyway_crypto.envelope import Scope
 from keyway_crypto.keyring import KeyRing
@@ -43,11 +43,18 @@ class Place:
 
 @dataclass(slots=True)
 class World:
-    """A running stack with one signed-in person who owns `places`."""
+    """A running stack with one signed-in person who owns `places`, in an organisation where one is named."""
 
     stack: Stack
     token: str = ""
     places: list[Place] = field(default_factory=list)
+    login: str = _LOGIN
+    organization: str = ""
+
+    @property
+    def owner(self) -> str:
+        """Whose repositories they are."""
+        return self.organization or self.login
 
     def client(self) -> httpx.Client:
         """HTTP with the person's credential."""
@@ -61,11 +68,13 @@ class World:
 
     def sign_in(self) -> None:
         """Makes the person, the App's installation, and a session by the device flow."""
-        self.stack.control.do("create-user", login=_LOGIN)
-        self.stack.control.do("install", login=_LOGIN)
+        self.stack.control.do("create-user", login=self.login)
+        if self.organization:
+            self.stack.control.do("create-org", login=self.organization, admin=self.login)
+        self.stack.control.do("install", login=self.owner)
         with httpx.Client(base_url=self.stack.api_url, trust_env=False, timeout=30) as http:
             begun = http.post("/v1/auth/device/start", json={}).raise_for_status().json()
-            self.stack.control.do("decide-device", user_code=begun["userCode"], login=_LOGIN)
+            self.stack.control.do("decide-device", user_code=begun["userCode"], login=self.login)
             polled = (
                 http.post("/v1/auth/device/poll", json={"deviceCode": begun["deviceCode"]}).raise_for_status().json()
             )
@@ -75,7 +84,7 @@ class World:
         """Repositories at GitHub, and a vault for each."""
         with self.client() as http:
             for number in range(len(self.places), len(self.places) + count):
-                full_name = f"{_LOGIN}/service-{number}"
+                full_name = f"{self.owner}/service-{number}"
                 repository = self.stack.control.do("create-repo", repo=full_name)
                 made = http.post("/v1/vaults", json={"repoFullName": full_name}).raise_for_status().json()["data"]
                 vault_id = UUID(made["vaultId"])
@@ -128,11 +137,12 @@ class World:
         return tree
 
 
-def open_world(stack: ExitStack, folder: Path, **options: Any) -> World:
+def open_world(stack: ExitStack, folder: Path, *, login: str = _LOGIN, organization: str = "", **options: Any) -> World:
     """A started stack with a signed-in person; stopped with `stack`."""
     # One person loads the server: the limit per credential is counted and never reached.
     environment = {"RATE_LIMIT_PER_CREDENTIAL": "1000000000", **options.pop("backend_env", {})}
-    world = World(stack.enter_context(Stack(folder, backend_env=environment, **options)))
+    started = stack.enter_context(Stack(folder, backend_env=environment, **options))
+    world = World(started, login=login, organization=organization)
     world.sign_in()
     return world
 
@@ -166,8 +176,8 @@ class _Row:
     sealed: bytes
 
 
-def write_history(world: World, *, revisions: int, fillers: int, events: int, seed: int = 7) -> None:
-    """Gives every place a history, and the database `fillers` other vaults and `events` audit rows.
+def write_history(world: World, *, revisions: int, fillers: int, events: int, seed: int = 7, keys: int = KEYS) -> None:
+    """Gives every place a history of `keys` secrets, and the database `fillers` other vaults and `events` audit rows.
 
     Rows are written in the order of their time, all vaults interleaved, so that neighbours in an environment are
     strangers on disk: what years of use leave behind.
@@ -175,7 +185,7 @@ def write_history(world: World, *, revisions: int, fillers: int, events: int, se
     chance = random.Random(seed)
     ring, heads, rows = world.ring(), [], []
     for place in world.places:
-        made, head = _history(world.scope(place), ring, place, revisions, chance)
+        made, head = _history(world.scope(place), ring, place, revisions, names(keys), chance)
         rows += made
         heads.append(head)
     others = _fillers(world, fillers, chance)
@@ -191,13 +201,12 @@ def write_history(world: World, *, revisions: int, fillers: int, events: int, se
 
 
 def _history(
-    scope: Scope, ring: KeyRing, place: Place, revisions: int, chance: random.Random
+    scope: Scope, ring: KeyRing, place: Place, revisions: int, keys: Sequence[str], chance: random.Random
 ) -> tuple[list[_Row], tuple[UUID, UUID, bytes]]:
-    """`KEYS` values at revision 1, then one key changed per revision; the head's id and manifest."""
-    keys = names(KEYS)
+    """A value for each key at revision 1, then one key changed per revision; the head's id and manifest."""
     identities = {key: new_id() for key in keys}
     changes = [(1, key) for key in keys] + [(number, chance.choice(keys)) for number in range(2, revisions + 1)]
-    ids = [new_id() for _ in changes]
+    ids = [new_id_of(identities[key]) for _, key in changes]
     items = envelope.entries([key for _, key in changes], [made.bytes for made in ids])
     texts = [f"value-of-{key}-{number:030}".encode() for number, key in changes]
     sealed = envelope.seal(ring, scope, items, texts)
