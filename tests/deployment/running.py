@@ -100,10 +100,11 @@ class Deployment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
         self.project = f"keywaytest{secrets.token_hex(4)}"
         self.https_port = free_port()
         self._control_token = secrets.token_urlsafe(24)
-        self._variables = self._prepare()
+        self._standin = self._prepare()
         self.names = Names(self.https_port)
 
     def _prepare(self) -> dict[str, str]:
@@ -134,6 +135,11 @@ class Deployment:
         return {"STANDIN_CONTROL_TOKEN": self._control_token, "STANDIN_APP_PUBLIC_KEY": public.decode()}
 
     @property
+    def standin_variables(self) -> dict[str, str]:
+        """What the stand-in's container takes from the environment of compose."""
+        return dict(self._standin)
+
+    @property
     def variables(self) -> dict[str, str]:
         """What .env assigns."""
         return {name: value.reveal() for name, value in dotenv.parse((self.folder / ".env").read_text()).items()}
@@ -143,7 +149,7 @@ class Deployment:
         files = [word for name in _FILES for word in ("-f", str(ROOT / name))]
         place = ["--project-directory", str(ROOT), "--env-file", str(self.folder / ".env"), "-p", self.project]
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_HOST") if name in os.environ}
-        return run(*compose_command(), *files, *place, *arguments, seconds=seconds, env=kept | self._variables)
+        return run(*compose_command(), *files, *place, *arguments, seconds=seconds, env=kept | self._standin)
 
     def up(self) -> None:
         """Starts what is not running and returns when the API answers through caddy."""
