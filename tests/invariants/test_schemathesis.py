@@ -191,7 +191,12 @@ def _hunt(run: Run, stack: Stack, cases: int) -> str:
         if sum(run.seen.values()) >= cases:
             break
     total = sum(run.seen.values())
-    undecided = {key: count for key, count in run.seen.items() if key[1] in NOT_DECIDED}
+    # Ten values a minute and credential (policy.yaml `limits.rate.value_routes`): a long run asks for more of them.
+    undecided = {
+        (route, status): count
+        for (route, status), count in run.seen.items()
+        if status in NOT_DECIDED and not (status == 429 and route.endswith("/value"))
+    }
     print("", *(f"{count:5} {status} {route}" for (route, status), count in sorted(run.seen.items())), sep="\n")
     assert not run.failures, "\n\n".join(run.failures[:5]) + f"\n\n{len(run.failures)} in all"
     assert not undecided
