@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from bench import floor, load
 from bench.report import Section, spread
 from bench.world import ENVIRONMENT, KEYS, Place, World, in_turn, push, settle
@@ -16,6 +18,8 @@ from bench.world import ENVIRONMENT, KEYS, Place, World, in_turn, push, settle
 ROUNDS = 21
 SECONDS = 1.5
 CLIENTS = 16
+# Jobs, readiness checks, the place that followers of the audit keep, the note of a credential's use: of no request.
+_NOBODYS = "procrastinate|alembic_version|pg_is_in_recovery|clock_timestamp|last_used_at = now|LISTEN|audit_positions"
 _JSON = {"Accept": "application/vnd.keyway.secrets+json"}
 
 
@@ -98,7 +102,8 @@ def shape(world: World) -> Section:
     for count in (1, 10, 100, 1000):
         push(world, place, count)
         pulls(world, [place], clients=1, seconds=0.3)
-        statements, calls = _per_pull(world, place)
+        # What follows the audit in the background can only add: the smallest of a few stretches is the pull's own.
+        statements, calls = min(_per_pull(world, place) for _ in range(5))
         seen["statements"].add(statements)
         seen["calls"].add(calls)
         section.add(f"{count:,} secrets", f"{statements:g} statements, {calls:g} crypto calls")
@@ -107,7 +112,7 @@ def shape(world: World) -> Section:
     return section
 
 
-def _per_pull(world: World, place: Place, count: int = 20) -> tuple[float, float]:
+def _per_pull(world: World, place: Place, count: int = 10) -> tuple[float, float]:
     with world.database() as connection:
         connection.execute("SELECT statistics.pg_stat_statements_reset()")
     before = crypto_calls(world)
@@ -119,11 +124,17 @@ def _per_pull(world: World, place: Place, count: int = 20) -> tuple[float, float
 def statements_run(world: World) -> float:
     """Statements of the application role since the last reset, as Postgres counted them."""
     with world.database() as connection:
-        row = connection.execute(
-            """SELECT coalesce(sum(s.calls), 0)::float8
-               FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-               WHERE r.rolname = 'keyway_app' AND s.query !~* 'alembic_version|pg_is_in_recovery|clock_timestamp'"""
-        ).fetchone()
+        return statements_on(connection)
+
+
+def statements_on(connection: psycopg.Connection[Any]) -> float:
+    """The same, by a connection that is there."""
+    row = connection.execute(
+        """SELECT coalesce(sum(s.calls), 0)::float8
+           FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+           WHERE r.rolname = 'keyway_app' AND s.query !~* %s""",
+        (_NOBODYS,),
+    ).fetchone()
     assert row is not None
     return float(row[0])
 

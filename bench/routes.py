@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 import psycopg
 
-from bench.pull import crypto_calls, resident
+from bench.pull import crypto_calls, resident, statements_on
 from bench.report import Section
 from bench.route_calls import Ground, Route, good, reading, survey, writing
 from bench.world import World, open_world, write_history
@@ -34,8 +34,6 @@ WARM, COLD, WRITES = 10, 2, 3
 GITHUB_SECONDS: Final = 0.15
 LISTING_PAGE: Final = 100
 MOST_MEMORY: Final = 190
-# Jobs, readiness checks, and the note of a credential's use once a minute are nobody's request.
-_NOT_OURS: Final = "procrastinate|alembic_version|pg_is_in_recovery|last_used_at = now|pg_notify|LISTEN"
 
 
 class Cost(NamedTuple):
@@ -64,23 +62,13 @@ class Meter:
         self.control.post("/_control/reset-calls", json={}).raise_for_status()
         self.database.execute("SELECT statistics.pg_stat_statements_reset()")
         send()
-        return Cost(self._statements(), crypto_calls(self.world) - before, self._github())
+        return Cost(statements_on(self.database), crypto_calls(self.world) - before, self._github())
 
     def delay(self, seconds: float) -> None:
         """From now on GitHub answers that late."""
         self.world.stack.control.clear_faults()
         if seconds:
             self.world.stack.control.fault("delay", times=0, seconds=seconds)
-
-    def _statements(self) -> float:
-        row = self.database.execute(
-            """SELECT coalesce(sum(s.calls), 0)::float8
-               FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-               WHERE r.rolname = 'keyway_app' AND s.query !~* %s""",
-            (_NOT_OURS,),
-        ).fetchone()
-        assert row is not None
-        return float(row[0])
 
     def _github(self) -> int:
         made = self.control.get("/_control/calls").raise_for_status().json()

@@ -345,12 +345,13 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
     app.state.limits = running.limits
     routers = (
         health_routes.router(running.health),
+        # Routes are tried in this order: what is asked for most stands first.
+        secrets_routes.router(running.secrets),
         accounts_routes.router(running.accounts, running.access.origin),
         accounts_routes.own_router(running.own_account, running.session_cookies, running.access),
         api_keys_routes.router(running.api_keys, running.access.origin),
         sign_in_routes.router(running.sign_ins, running.session_cookies, running.access.origin),
         vaults_routes.router(running.vaults),
-        secrets_routes.router(running.secrets),
         single_routes.router(running.single),
         revisions_routes.router(running.revisions, running.comparisons),
         github_routes.router(running.repositories, running.installations),
