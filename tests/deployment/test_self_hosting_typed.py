@@ -254,6 +254,7 @@ def typist(tmp_path: Path) -> Iterator[Typist]:
         deployment.compose(*profiles, "down", "--volumes", "--remove-orphans", "--rmi", "local")
 
 
+@pytest.mark.prove
 @pytest.mark.containers
 @pytest.mark.timeout(1_500)
 def test_the_page_typed_from_top_to_bottom(typist: Typist) -> None:
