@@ -26,6 +26,9 @@ BATCH: Final = 500
 _LOOK_SECONDS: Final = 15.0
 _GATHER_SECONDS: Final = 0.3
 _AFTER_ERROR_SECONDS: Final = 5.0
+# Watching must not compete with serving: it took an eighth of all pulls when every flood was judged at once. What is
+# more waits in the log and is judged when it is calmer.
+_READS_PER_SECOND: Final = 100
 _OLD: Final = timedelta(days=1)
 
 _log = log.logger("alerts")
@@ -49,7 +52,7 @@ class Watch:
         self._locate = locate
         self._tell = tell
         self._nudged = asyncio.Event()
-        self._stopping = False
+        self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -58,7 +61,7 @@ class Watch:
 
     async def stop(self) -> None:
         """Ends after the batch that is under way; what is left is judged at the next start."""
-        self._stopping = True
+        self._ended.set()
         self._nudged.set()
         if self._task is not None:
             await self._task
@@ -68,43 +71,48 @@ class Watch:
         self._nudged.set()
 
     async def _run(self) -> None:
-        while not self._stopping:
+        while not self._ended.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudged.wait(), _LOOK_SECONDS)
-            if self._stopping:
-                return
-            await asyncio.sleep(_GATHER_SECONDS)
+            await self._pause(_GATHER_SECONDS)
             self._nudged.clear()
             try:
                 await self.look()
             except (psycopg.Error, PoolTimeout, OSError) as error:
                 _log.warning("watch_interrupted", kind=type(error).__name__)
-                await asyncio.sleep(_AFTER_ERROR_SECONDS)
+                await self._pause(_AFTER_ERROR_SECONDS)
             except Exception as error:  # noqa: BLE001  # house: broad-except it must go on watching
                 _log.error("watch_failed", exc_info=error)
-                await asyncio.sleep(_AFTER_ERROR_SECONDS)
+                await self._pause(_AFTER_ERROR_SECONDS)
 
     async def look(self) -> None:
         """Judges everything that was committed."""
-        while not self._stopping and await self._judge():
-            pass
+        full = True
+        while full and not self._ended.is_set():
+            judged, full = await self._judge()
+            await self._pause(judged / _READS_PER_SECOND)
 
-    async def _judge(self) -> bool:
-        """One batch. Whether there may be more."""
+    async def _pause(self, seconds: float) -> None:
+        """Sleeps, unless the end comes first."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
+
+    async def _judge(self) -> tuple[int, bool]:
+        """One batch. How many reads it had, and whether there may be more."""
         async with self._database.read() as connection:
             batch = await watch_store.next_batch(connection, BATCH)
         if not batch.worth_noting:
-            return False
+            return 0, False
         places = await self._places({read.ip for read in batch.reads})
         async with self._database.transaction() as connection:
             if not await watch_store.move(connection, batch):
-                return batch.full
+                return 0, batch.full
             if batch.reads:
                 history = await watch_store.history(connection, batch, places)
                 findings = rules.judge(batch.reads, places, history, since=now() - _OLD)
                 await watch_store.learn(connection, history)
                 await self._raise(connection, findings)
-        return batch.full
+        return len(batch.reads), batch.full
 
     async def _raise(self, connection: Connection, findings: list[Finding]) -> None:
         by_read: dict[UUID, list[Finding]] = {}
