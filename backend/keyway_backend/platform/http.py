@@ -5,6 +5,8 @@ Plain ASGI, because each layer of `BaseHTTPMiddleware` costs several per cent of
 
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -32,12 +34,16 @@ from keyway_backend.platform.limits import SCOPE_KEY
 JSON: Final = "application/json; charset=utf-8"
 # A slash that was encoded is part of a name and never a step of the path; no name of ours has one.
 _ENCODED_SLASH: Final = b"%2f"
+_WEBHOOK: Final = "/v1/github/webhook"
 # Only values are large, and such a body is read after its sender is known (`access/guards.py`). GitHub's own bodies are
 # signed, and held only until that is checked.
-_LARGE: Final = frozenset({"/v1/secrets/push", "/v1/github/webhook"})
+_LARGE: Final = frozenset({"/v1/secrets/push", _WEBHOOK})
 _IN_A_VAULT: Final = "/v1/vaults/"
 _SMALL_BODY_BYTES: Final = 65_536
-_BODIES_AT_ONCE_BYTES: Final = 8 * REQUEST_BODY_BYTES
+_BODY_SECONDS: Final = 60.0
+# Memory for bodies that are under way, in shares: what is large in bodies of senders that nobody knows yet must not
+# shut out those whose credential was looked at, and neither may shut out what is small.
+_SHARES: Final = {"small": 2 * REQUEST_BODY_BYTES, "known": 6 * REQUEST_BODY_BYTES, "signed": 2 * REQUEST_BODY_BYTES}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -87,7 +93,8 @@ class RequestEdge:
             await send(message)
 
         try:
-            with self._bodies.of(receive, _body_limit(scope)) as bounded:
+            share = "signed" if scope["path"] == _WEBHOOK else "known"
+            with self._bodies.of(receive, _body_limit(scope), share) as bounded:
                 await self._app(scope, bounded, send_with_headers)
         except Exception as error:
             if status is None:
@@ -120,33 +127,52 @@ def _body_limit(scope: Scope) -> int:
 
 
 class _Bodies:
-    """Counts bodies as they arrive, so that neither a missing nor a lying Content-Length gets past the limit, and
-    bounds what all of them hold together, so that neither do many that never end."""
+    """Counts bodies as they arrive, so that neither a missing nor a lying Content-Length gets past the limit; bounds
+    what all of them hold together, and how long one takes, so that neither do many that never end."""
 
-    def __init__(self) -> None:
-        self._held = 0
+    def __init__(self, seconds: float = _BODY_SECONDS) -> None:
+        self._seconds = seconds
+        self._held = dict.fromkeys(_SHARES, 0)
 
     @contextmanager
-    def of(self, receive: Receive, limit: int) -> Iterator[Receive]:
-        seen = 0
+    def of(self, receive: Receive, limit: int, share: str) -> Iterator[Receive]:
+        """What a request is read by. Its first 64 KiB count as small whoever sends them, the rest for its share."""
+        seen, end = 0, 0.0
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
-            size = len(message.get("body", b""))
-            seen, self._held = seen + size, self._held + size
+            nonlocal seen, end
+            if end == math.inf:
+                return await receive()
+            end = end or asyncio.get_running_loop().time() + self._seconds
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                raise errors.Unavailable("The request's body did not arrive in time. Nothing was changed.") from None
+            before, seen = seen, seen + len(message.get("body", b""))
             if seen > limit:
+                self._count(before, seen, share)
                 raise errors.TooLarge(
                     f"The request body is over {limit} bytes. Send fewer or smaller secrets at a time."
                 )
-            if self._held > _BODIES_AT_ONCE_BYTES:
+            if not self._count(before, seen, share):
                 raise errors.Unavailable("Too many large requests arrive at once. Nothing was changed; try again.")
+            if not message.get("more_body", False):
+                end = math.inf
             return message
 
         try:
             yield counted
         finally:
-            self._held -= seen
+            self._count(seen, 0, share)
+
+    def _count(self, before: int, after: int, share: str) -> bool:
+        """A body has grown, or is gone. Whether it fits into what it grew in."""
+        parts = {"small": min(after, _SMALL_BODY_BYTES) - min(before, _SMALL_BODY_BYTES)}
+        parts[share] = after - before - parts["small"]
+        for name, grown in parts.items():
+            self._held[name] += grown
+        return all(self._held[name] <= _SHARES[name] for name, grown in parts.items() if grown > 0)
 
 
 def request_id(request: Request) -> str:
