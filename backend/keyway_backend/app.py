@@ -31,6 +31,7 @@ from keyway_backend.compose import ci, insight, outside
 from keyway_backend.compose.commerce import Commerce
 from keyway_backend.compose.deciding import Deciding
 from keyway_backend.compose.insight import Insight
+from keyway_backend.compose.syncs import Syncs
 from keyway_backend.db.engine import Database
 from keyway_backend.db.revision import WANTED
 from keyway_backend.features.accounts import routes as accounts_routes
@@ -47,6 +48,7 @@ from keyway_backend.features.github.installation_tokens import SealedTokenStore
 from keyway_backend.features.github.installations import Installations
 from keyway_backend.features.github.service import Repositories
 from keyway_backend.features.health import routes as health_routes
+from keyway_backend.features.integrations.syncing import LinkedVaults
 from keyway_backend.features.organizations import routes as organizations_routes
 from keyway_backend.features.organizations.service import Organizations as OrganizationService
 from keyway_backend.features.permissions import routes as permissions_routes
@@ -130,6 +132,7 @@ class Services:
     commerce: Commerce
     notifications: Notifications
     workflows: Workflows
+    syncs: Syncs
 
 
 @asynccontextmanager
@@ -167,7 +170,10 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         limits = await _limits(settings, opened)
         await insight.watch(settings, database, events, opened)
         commerce = Commerce.of(settings, database, opened)
-        running = _services(settings, database, crypto, github, events, Health(checks), limits, commerce)
+        key = _derived(settings.jwt_secret.get_secret_value(), b"keyway/backend/idempotency")
+        values = SecretsService(database, crypto, events, key)
+        syncs = Syncs.of(settings, database, crypto, values, opened)
+        running = _services(settings, database, crypto, github, events, Health(checks), limits, commerce, values, syncs)
         opened.push_async_callback(running.workflows.close)
         yield running
 
@@ -208,17 +214,16 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
     health: Health,
     limits: Limits,
     commerce: Commerce,
+    values: SecretsService,
+    syncs: Syncs,
 ) -> Services:
     secret, previous = settings.jwt_secret.get_secret_value(), settings.jwt_secret_previous.get_secret_value()
-    sessions, macs, install_url = (
-        SessionTokens(secret, previous),
-        Macs(secret, previous),
-        settings.github_app_install_url,
-    )
+    sessions, macs = SessionTokens(secret, previous), Macs(secret, previous)
+    install_url, plans, links = settings.github_app_install_url, commerce.plans, LinkedVaults(database)
     cookies = SessionCookies(settings.session_cookie_domain)
     signed_in = People(github, crypto)
     user_tokens = UserTokenSource(database, crypto, github)
-    lock = commerce.plans.admit_write if commerce.plans is not None else None
+    lock = plans.admit_write if plans is not None else None
     access = Deciding(settings, database, github, sessions, macs).access(user_tokens, lock)
     organizations = OrganizationService(database, access, macs, github, commerce.of_organizations)
     permissions = Permissions(database, access, macs)
@@ -229,12 +234,12 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         Accounts(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
-        OwnAccount(database, macs, plans=commerce.plans),
+        OwnAccount(database, macs, plans=plans),
         ApiKeys(database, access, macs),
         _sign_ins(settings, database, github, signed_in, sessions, installations),
         cookies,
-        Vaults(database, access, macs, github_url=settings.github_url, plans=commerce.plans, owners=organizations),
-        SecretsService(database, crypto, events, _derived(secret, b"keyway/backend/idempotency")),
+        Vaults(database, access, macs, github_url=settings.github_url, plans=plans, owners=organizations, syncs=links),
+        values,
         Single(LiveSecrets(database, crypto, events), Versions(database, crypto, events), Trash(database, crypto)),
         Retention(database),
         Revisions(database, crypto),
@@ -251,6 +256,7 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         commerce,
         Notifications(database, outside.mailer(settings), dashboard_url=settings.dashboard_url),
         ci.workflows(settings, database, access, macs),
+        syncs,
     )
 
 
@@ -361,6 +367,7 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
         organizations_routes.router(running.organizations),
         *Commerce.routers(running.commerce),
         ci_routes.router(running.workflows, running.access.origin),
+        *Syncs.routers(running.syncs, running.access.origin),
     )
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes

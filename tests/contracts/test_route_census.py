@@ -123,6 +123,19 @@ ROUTES: Final = {
     ("GET", "/v1/github/available-orgs"),
     ("GET", "/v1/github/repositories"),
     ("POST", "/v1/github/webhook"),
+    ("GET", "/v1/integrations"),
+    ("GET", "/v1/integrations/connections"),
+    ("DELETE", "/v1/integrations/connections/{id}"),
+    ("POST", "/v1/integrations/{provider}/connect"),
+    ("GET", "/v1/integrations/{provider}/authorize"),
+    ("GET", "/v1/integrations/{provider}/callback"),
+    ("GET", "/v1/integrations/connections/{id}/projects"),
+    ("GET", "/v1/integrations/providers/{provider}/all-projects"),
+    ("POST", "/v1/integrations/vaults/{owner}/{repo}/sync/link"),
+    ("GET", "/v1/integrations/vaults/{owner}/{repo}/sync/status"),
+    ("GET", "/v1/integrations/vaults/{owner}/{repo}/sync/diff"),
+    ("GET", "/v1/integrations/vaults/{owner}/{repo}/sync/preview"),
+    ("POST", "/v1/integrations/vaults/{owner}/{repo}/sync"),
 }
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND")
 OF_THE_OPS_PORT: Final = {"/livez", "/readyz", "/metrics", "/openapi.json"}

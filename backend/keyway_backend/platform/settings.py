@@ -119,6 +119,17 @@ class Settings(BaseModel):
     smtp_username: str = Field("", description="who signs in there; empty: nobody")
     smtp_password: SecretStr = Field(SecretStr(""), description="its password")
 
+    vercel_client_id: str = Field("", description="client id of a Vercel integration; empty: no syncs with Vercel")
+    vercel_client_secret: SecretStr = Field(SecretStr(""), description="its client secret")
+    vercel_integration_slug: str = Field("", description="its name in vercel.com/integrations/<slug>")
+    vercel_url: str = Field("https://vercel.com", description="Vercel's pages")
+    vercel_api_url: str = Field("https://api.vercel.com", description="Vercel's API")
+    netlify_client_id: str = Field("", description="client id of a Netlify OAuth application; empty: no syncs with it")
+    netlify_client_secret: SecretStr = Field(SecretStr(""), description="its client secret")
+    netlify_url: str = Field("https://app.netlify.com", description="Netlify's pages")
+    netlify_api_url: str = Field("https://api.netlify.com", description="Netlify's API")
+    railway_api_url: str = Field("https://backboard.railway.com/graphql/v2", description="Railway's GraphQL API")
+
     billing_enabled: bool = Field(
         default=False, description="sell plans through Stripe; without it everything is unlimited for everybody"
     )
@@ -293,6 +304,12 @@ def _half_configured(settings: Settings) -> list[str]:
         problems.append("MAIL_FROM: is not set; mail needs a sender")
     if smtp and settings.smtp_tls == "none" and smtp not in LOOPBACK:
         problems.append("SMTP_TLS: none is for a server on loopback; take starttls or tls")
+    pairs = {"vercel_client_id": "vercel_client_secret", "netlify_client_id": "netlify_client_secret"}
+    for name, secret in pairs.items():
+        if getattr(settings, name) and not getattr(settings, secret).get_secret_value():
+            problems.append(f"{secret.upper()}: is not set; {name.upper()} needs it")
+    if settings.vercel_client_id and not settings.vercel_integration_slug:
+        problems.append("VERCEL_INTEGRATION_SLUG: is not set; VERCEL_CLIENT_ID needs it")
     return problems
 
 

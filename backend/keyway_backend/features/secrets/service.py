@@ -155,6 +155,22 @@ class SecretsService:
         await self._events.record(_read_event(grant, live.head.number, len(texts), wanted if part else None))
         return Pulled(live.head, dict(zip(wanted.keys, texts, strict=True)))
 
+    async def look(self, grant: EnvironmentGrant) -> Pulled:
+        """All values, for a comparison within this process: nothing of them leaves, so nothing is recorded.
+
+        Raises NotFound for a missing environment, Unavailable, IntegrityFailed.
+        """
+        environment = _existing(grant)
+        async with self._database.read() as connection:
+            live = await store.read_live(connection, environment.id)
+        if live is None:
+            raise errors.no_secrets(environment.name)
+        if not live.keys and not live.head.number and not live.manifest:
+            return Pulled(live.head, {})
+        everything, manifest = Entries(live.keys, live.value_ids), Manifest(live.head.number, live.manifest)
+        texts = await self._crypto.open(_place(grant, environment), everything, live.sealed, manifest)
+        return Pulled(live.head, dict(zip(live.keys, texts, strict=True)))
+
     async def _unchanged(
         self, grant: EnvironmentGrant, environment: Environment, known: Collection[UUID]
     ) -> Head | None:

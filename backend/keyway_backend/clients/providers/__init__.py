@@ -1,0 +1,13 @@
+"""Providers that secrets are synced with: what all of them can do, and how they fail."""
+
+from keyway_backend.clients.providers.base import (
+    Account,
+    Key,
+    Project,
+    Provider,
+    ProviderFailed,
+    Target,
+    Variables,
+)
+
+__all__ = ["Account", "Key", "Project", "Provider", "ProviderFailed", "Target", "Variables"]
