@@ -26,7 +26,7 @@ _CSV_PEOPLE: Final = PAGE_MAX
 
 Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, asks_manage=True))]
-Manager = Annotated[VaultGrant, Depends(VaultGuard(Scope.WRITE, Right.MANAGE))]
+Manager = Annotated[VaultGrant, Depends(VaultGuard(Scope.WRITE, Right.MANAGE, also=Scope.READ))]
 SecretReader = Annotated[SecretGrant, Depends(SecretGuard(Scope.READ, Verb.READ))]
 Owner = Annotated[OrgGrant, Depends(OrgGuard(Right.ORG_ADMIN, Scope.READ))]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]

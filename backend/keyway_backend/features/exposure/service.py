@@ -11,7 +11,6 @@ from uuid import UUID
 from keyway_core.roles import Verb
 
 from keyway_backend import audit
-from keyway_backend.access.actor import Scope
 from keyway_backend.access.decide import Access
 from keyway_backend.access.grants import EnvironmentGrant, OrgGrant, PersonGrant, SecretGrant, VaultGrant
 from keyway_backend.access.narrow import narrow
@@ -21,7 +20,7 @@ from keyway_backend.db.engine import Database
 from keyway_backend.features.exposure import rules, store
 from keyway_backend.features.exposure.store import Part, Window
 from keyway_backend.platform.clock import now
-from keyway_backend.platform.errors import Forbidden, NotFound
+from keyway_backend.platform.errors import NotFound
 
 ONE: Final = Part(1)
 Pairs = Sequence[Mapping[str, Any]]
@@ -118,8 +117,6 @@ class Exposure:
             place = await store.place_of(connection, grant, user_id, secret_id)
         if place is None:
             raise NotFound("Secret not found")
-        if Scope.READ not in grant.actor.scopes:
-            raise Forbidden(f"This credential lacks the scope {Scope.READ}.")
         here = narrow(grant, place["environment_id"], Verb.READ, missing=NotFound("Secret not found"))
         async with self._database.transaction() as connection:
             if done:

@@ -5,6 +5,7 @@ it goes, and what a request is told are names, numbers and kinds of change.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from keyway_backend.features.secrets.moves import HeadMovedError, Incoming, Move
 from keyway_backend.features.secrets.revising import refuse_foreign
 from keyway_backend.features.secrets.rules import Effect, State, key_fault
 from keyway_backend.platform.clock import iso
+from keyway_backend.platform.errors import ValidationFailed
 from keyway_backend.vault_crypto import Entries, Manifest, Stored, VaultCrypto
 
 
@@ -180,6 +182,7 @@ class Revisions:
 
         Raises NotFound, Forbidden, BadRequest, Conflict, TooLarge, Unavailable, IntegrityFailed.
         """
+        _refuse_target(grant, sent)
         source = narrow(grant, name, Verb.READ, missing=errors.no_environment())
         target = _target(grant, sent)
         with errors.of_body():
@@ -199,6 +202,7 @@ class Revisions:
 
         Raises NotFound, Forbidden, BadRequest, Conflict, TooLarge, Unavailable, IntegrityFailed.
         """
+        _refuse_target(grant, sent)
         if secret_id is None:
             raise errors.no_secret()
         async with self._database.read() as connection:
@@ -303,6 +307,17 @@ def _target(grant: VaultGrant, sent: Mapping[str, Any]) -> EnvironmentGrant:
     with errors.of_body():
         name = rules.text(sent, "target")
     return narrow(grant, name, Verb.WRITE, missing=errors.no_target())
+
+
+def _refuse_target(grant: VaultGrant, sent: Mapping[str, Any]) -> None:
+    """The right on the target comes before what the path names is looked for. What is wrong with it else, comes later.
+
+    Raises Forbidden.
+    """
+    name = sent.get("target")
+    if isinstance(name, str):
+        with suppress(ValidationFailed):
+            narrow(grant, name, Verb.WRITE, missing=errors.no_target())
 
 
 def _incoming(wish: _Copy, live: store.Live, wanted: Mapping[str, str], unchanged: int) -> Move:
