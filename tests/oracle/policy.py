@@ -26,7 +26,9 @@ class Target:
     """The object that a request names, and how the caller stands to it.
 
     `role` is what GitHub says of the caller on the repository (None: no role, or no such repository), `vault` whether a
-    live vault stands there, `holds` whether the environment (or the asked key in it) holds anything.
+    live vault stands there, `holds` whether the environment (or the asked key in it) holds anything. `second` is the
+    environment of the second right, `sub` whether what the path names inside of the object is there. Of an own object
+    `role` says that it is the caller's.
     """
 
     role: str | None = None
@@ -36,11 +38,30 @@ class Target:
     environment: str | None = None
     environment_exists: bool = True
     holds: bool = True
+    second: str | None = None
+    sub: bool = True
+    org_role: str | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How a request stands to the binding of its credential. None: it names no vault, no environment.
+
+    `environments`: the credential is bound to environments, not to whole vaults.
+    """
+
+    vault: bool | None
+    environments: bool = False
+    environment: bool | None = None
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request. `credential` is "good" or anything else; `flaw` names what is wrong with the request itself."""
+    """One request. `credential` is "good" or anything else; `flaw` names what is wrong with the request itself.
+
+    `scopes` are those of an API key; None: all that its kind can have. `when` names a condition of the route that the
+    request fulfils. `address` and `same_origin` say whether the credential may be used from where it is used.
+    """
 
     method: str
     path: str
@@ -49,6 +70,11 @@ class Ask:
     target: Target | None = None
     flaw: str | None = None
     unanswered: bool = False
+    scopes: frozenset[str] | None = None
+    bound: Bound | None = None
+    when: str | None = None
+    address: bool = True
+    same_origin: bool = True
 
 
 class Policy:
@@ -61,16 +87,16 @@ class Policy:
             "size, content type, JSON syntax": self._form,
             "rate limit": lambda _route, _ask: WALKS_ON,
             "credential": self._credential,
-            "address of an API key": lambda _route, _ask: WALKS_ON,
+            "address of an API key": self._address,
             "kind, then scope": self._scope,
-            "cross-site proof for cookies": lambda _route, _ask: WALKS_ON,
+            "cross-site proof for cookies": self._origin,
             "/v1/secrets/*: shape of what names the object (repository, environment, key)": self._shape,
-            "binding": lambda _route, _ask: WALKS_ON,
+            "binding": self._binding,
             "object and role": self._object,
             "right": self._right,
-            "sub-object of the path": lambda _route, _ask: WALKS_ON,
+            "sub-object of the path": self._sub_object,
             "rest of body and query": self._rest,
-            "feature switched off": lambda _route, _ask: WALKS_ON,
+            "feature switched off": self._feature_off,
             "state": self._state,
             "work": self._work,
         }
@@ -128,20 +154,75 @@ class Policy:
         return {"size": 413, "media type": 415, "syntax": 400}.get(ask.flaw or "")
 
     def _credential(self, route: Mapping[str, Any], ask: Ask) -> int | None:
-        if route["auth"] == ["anonymous"] or ask.credential == "good":
+        if not self._looks_at_credentials(route) or (ask.credential == "good" and route["scope"] != "none"):
             return WALKS_ON
         return int(route["outcomes"]["anonymous"])
 
+    def _address(self, route: Mapping[str, Any], ask: Ask) -> int | None:
+        return WALKS_ON if ask.address or not self._looks_at_credentials(route) else 403
+
     def _scope(self, route: Mapping[str, Any], ask: Ask) -> int | None:
-        if route["auth"] == ["anonymous"] or route["scope"] in {"any", "none"}:
+        if not self._looks_at_credentials(route) or route["scope"] in {"any", "none"}:
             return WALKS_ON
-        held = self._document["credentials"][ask.kind]["scopes"]
-        if ask.kind in route["auth"] and route["scope"] in held:
+        held = ask.scopes if ask.scopes is not None else self._scopes_of(ask.kind)
+        wanted = {route["scope"], *(more["scope"] for more in self._more(route, ask) if "scope" in more)}
+        if ask.kind in route["auth"] and wanted <= held:
             return WALKS_ON
         return int(route["outcomes"]["insufficient_scope"])
 
+    def _scopes_of(self, kind: str) -> frozenset[str]:
+        return frozenset(self._document["credentials"].get(kind, {}).get("scopes", self._document["scopes"]["names"]))
+
+    @staticmethod
+    def _more(route: Mapping[str, Any], ask: Ask) -> list[Mapping[str, Any]]:
+        """What has to hold as well: on the second object, and under the condition that the request fulfils."""
+        return [*Policy._met(route, ask), *([route["second"]] if "second" in route else [])]
+
+    @staticmethod
+    def _met(route: Mapping[str, Any], ask: Ask) -> list[Mapping[str, Any]]:
+        conditions = route.get("when", {})
+        if ask.when is not None and ask.when not in conditions:
+            raise PolicyChangedError(f"{route['path']} knows no condition {ask.when}")
+        return [conditions[ask.when]] if ask.when is not None else []
+
+    @staticmethod
+    def _looks_at_credentials(route: Mapping[str, Any]) -> bool:
+        return bool(route["auth"] != ["anonymous"])
+
+    def _origin(self, route: Mapping[str, Any], ask: Ask) -> int | None:
+        """Signing out names no kind of credential, and yet ends the one that comes along (its note)."""
+        writes = route["method"] not in {"GET", "HEAD"}
+        if ask.same_origin or not writes:
+            return WALKS_ON
+        if not self._looks_at_credentials(route) and route["audit"] != "user_logout":
+            return WALKS_ON
+        return int(self._document["credentials"]["transport"]["cookie_write_without_same_origin_proof"])
+
     def _shape(self, route: Mapping[str, Any], ask: Ask) -> int | None:
         return 400 if ask.flaw == "object" and route["path"].startswith("/v1/secrets/") else WALKS_ON
+
+    def _binding(self, route: Mapping[str, Any], ask: Ask) -> int | None:
+        """`credentials.api_key.binding`; tokens of workflows are bound to one environment of one vault."""
+        bound, rule = ask.bound, self._document["credentials"]["api_key"]["binding"]
+        name = f"{route['method']} {route['path']}"
+        if bound is None or not self._looks_at_credentials(route) or name in rule["exempt"]:
+            return WALKS_ON
+        if route["audit"] == "vault_created":
+            return int(rule["creates_vaults"])
+        if name in rule["filtered_to_binding"] or route["path"].startswith("/v1/api-keys"):
+            return WALKS_ON
+        if bound.vault is not True:
+            return int(rule["other_routes"] if bound.vault is None else rule["outside"])
+        return self._environment_binding(name, bound, ask) if bound.environments else WALKS_ON
+
+    def _environment_binding(self, name: str, bound: Bound, ask: Ask) -> int | None:
+        rule = self._document["credentials"]["api_key"]["binding"]
+        part = rule["bound_to_environments"]
+        if bound.environment is not None:
+            return WALKS_ON if bound.environment else int(rule["outside"])
+        nameless = ask.target is not None and not ask.target.sub
+        open_to_all = name in part["filtered_to_binding"] or name in part["tell_of_no_environment"]
+        return WALKS_ON if open_to_all or nameless else int(part["whole_vault"])
 
     def _object(self, route: Mapping[str, Any], ask: Ask) -> int | None:
         target, hidden = ask.target, route["outcomes"]["no_access"]
@@ -149,6 +230,8 @@ class Policy:
             return WALKS_ON
         if ask.unanswered:
             return 503
+        if route["path"].startswith("/v1/orgs/"):
+            return WALKS_ON if target.org_role else int(hidden)
         if not target.installed and not self._veiled(route):
             return self._not_installed(route, target)
         if target.role is None or (not target.vault and self._needs_vault(route)):
@@ -170,14 +253,36 @@ class Policy:
         return not self._veiled(route) and route["audit"] != "vault_created"
 
     def _right(self, route: Mapping[str, Any], ask: Ask) -> int | None:
-        target, right = ask.target, route["right"]
-        if target is None:
+        target = ask.target
+        if target is None or (not target.installed and not self._veiled(route)):
             return WALKS_ON
+        wanted = [(route["right"], target.environment)]
+        wanted += [(route["second"]["right"], target.second)] if "second" in route else []
+        wanted += [(more["right"], target.environment) for more in self._met(route, ask)]
+        if all(self._holds(target, right, environment) for right, environment in wanted):
+            return WALKS_ON
+        return int(route["outcomes"]["insufficient"] or 403)
+
+    def _holds(self, target: Target, right: str, environment: str | None) -> bool:
+        """One right. An environment that nobody can name, as that of a secret which is not there, decides nothing."""
         if right in VERBS:
-            allowed = self.may(target.role, target.environment or "", right)
-        else:
-            allowed = right != "admin" or target.role == "admin"
-        return WALKS_ON if allowed else int(route["outcomes"]["insufficient"])
+            return (environment is None and not target.sub) or self.may(target.role, environment or "", right)
+        table = {
+            "admin": target.role == "admin",
+            "manage": target.role == "admin" or target.org_role == "owner",
+            "org_member": target.org_role is not None,
+            "org_admin": target.org_role == "owner",
+        }
+        return table.get(right, True)
+
+    def _sub_object(self, _route: Mapping[str, Any], ask: Ask) -> int | None:
+        part = ask.target is not None and not ask.target.sub
+        return int(self._statuses["foreign_or_missing"]["sub_objects"]) if part else WALKS_ON
+
+    def _feature_off(self, route: Mapping[str, Any], _ask: Ask) -> int | None:
+        """With the default of BILLING_ENABLED, which is off."""
+        off: Mapping[str, int] = self._statuses["feature_off"]
+        return off.get(f"{route['method']} {route['path']}")
 
     def _rest(self, route: Mapping[str, Any], ask: Ask) -> int | None:
         if ask.flaw in {"object", "body"}:

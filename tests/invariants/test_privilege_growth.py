@@ -1,0 +1,176 @@
+"""Nobody gives themselves a right (assurance.md A-06): everybody tries everything that hands out rights, in vain.
+
+Whoever may hand them out already has them all (role admin). Rights are what a row of requests answers, each of which
+needs another one; they are looked at before and after everybody's attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations
+from typing import Any, Final
+
+import pytest
+from keyway_standalone.processes import Stack
+from oracle import crowd as crowds
+from oracle import keys
+from oracle.cast import NEW_VAULT
+from oracle.crowd import Caller, Crowd
+from oracle.report import Record
+from oracle.wire import Answer, Call, bearer, send
+
+ALL: Final = sorted(one.value for one in keys.ALL)
+Rights = dict[str, tuple[int, ...]]
+
+
+@pytest.fixture(scope="module")
+def crowd(stack: Stack) -> Crowd:
+    """Everybody."""
+    return crowds.gather(stack)
+
+
+def ask(crowd: Crowd, caller: Caller, method: str, path: str, body: Any = None) -> Answer:
+    """A request of somebody."""
+    return send(crowd.stack.api_url, Call(method, path, caller.headers(crowd.number()), body))
+
+
+def probes(crowd: Crowd) -> Iterator[tuple[str, str, Any]]:
+    """Requests that change nothing; each needs a right that another one does not."""
+    for label in ("own", "sibling", "foreign", "suspended"):
+        ground = crowd.grounds[label]
+        path, full = f"/v1/vaults/{ground.full_name}", ground.full_name
+        for name in NEW_VAULT:
+            yield "GET", f"/v1/secrets/pull?repo={full}&environment={name}", None
+            yield "POST", f"{path}/environments/{name}/import/preview", {"secrets": {"A": "1"}}
+        yield "GET", path, None
+        yield "GET", f"{path}/collaborators", None
+        yield "GET", f"{path}/permissions/effective?user={crowd.logins['triage']}", None
+        yield "DELETE", f"{path}/trash/{ground.vault_id}", None
+        yield "GET", f"/v1/orgs/{ground.owner}", None
+        yield "GET", f"/v1/orgs/{ground.owner}/exposure", None
+        yield "POST", f"/v1/orgs/{ground.owner}/trial/start", {}
+    yield "GET", "/v1/api-keys", None
+    yield "GET", "/v1/auth/sessions", None
+
+
+def rights(crowd: Crowd) -> Rights:
+    """What everybody's probes answer."""
+    asked = list(probes(crowd))
+
+    def of(caller: Caller) -> tuple[int, ...]:
+        return tuple(ask(crowd, caller, *one).status for one in asked)
+
+    with ThreadPoolExecutor(4) as pool:
+        return dict(zip(crowd.callers, pool.map(of, crowd.callers.values()), strict=True))
+
+
+def attempts(crowd: Crowd, caller: Caller) -> Iterator[tuple[str, str, Any]]:
+    """What would give this person, or all who are like them, more than they have."""
+    all_roles = {role: {kind: {"read": True, "write": True} for kind in ("development", "standard", "protected")}
+                 for role in ("read", "triage", "write", "maintain", "admin")}  # fmt: skip
+    me = crowds.claims(crowd.sessions[caller.name][0])["sub"] if caller.name in crowd.sessions else ""
+    targets: list[dict[str, Any]] = [{"targetType": "role", "targetRole": role} for role in ("read", "write")]
+    targets += [{"targetType": "user", "targetUserId": me}] if me else []
+    for label in ("own", "foreign", "suspended"):
+        ground = crowd.grounds[label]
+        path = f"/v1/vaults/{ground.full_name}"
+        for target in targets:
+            for name in ("*", "production"):
+                body = {"environment": name, **target, "canRead": True, "canWrite": True}
+                yield "POST", f"{path}/permissions/overrides", body
+        yield "PUT", f"{path}/permissions/overrides/{ground.override}", {"canRead": True, "canWrite": True}
+        yield "PUT", f"{path}/permissions/production", {"permissions": {"read": "read", "write": "read"}}
+        yield "PATCH", f"{path}/environments/production/type", {"type": "development"}
+        yield "PATCH", f"{path}/environments/production", {"newName": "dev"}
+        yield "POST", f"{path}/environments", {"name": "local"}
+        rule = {"environment": "production", "refs": ["refs/heads/*"]}
+        yield "POST", f"{path}/oidc-rules", rule
+        yield "PUT", f"{path}/oidc-rules/{ground.rule}", rule
+        yield "DELETE", f"{path}/permissions/reset", None
+        yield "PUT", f"/v1/orgs/{ground.owner}", {"defaultPermissions": all_roles}
+        yield "POST", f"/v1/orgs/{ground.owner}/members/sync", {}
+        if label not in caller.orgs:
+            yield "POST", "/v1/orgs/connect", {"orgLogin": ground.owner}
+
+
+def climbers(crowd: Crowd) -> list[Caller]:
+    """Everybody but who may hand out rights. The administrators' own attempts would give rights to others, which is
+    their office; those of their keys, and of their cookie on a foreign page, would not."""
+    return [one for one in crowd.callers.values() if not (one.kind == "session" and one.roles.get("own") == "admin")
+            or one.by_cookie]  # fmt: skip
+
+
+def test_nobody_gives_themselves_a_right(crowd: Crowd, record_property: Record) -> None:
+    """Overrides, rules, environments and their types, defaults of organisations: refused; and afterwards everybody may
+    what they might before."""
+    before = rights(crowd)
+    wrong, count = [], 0
+    may_create = {"key write:secrets", "key of all scopes"}
+    for caller in climbers(crowd):
+        for method, path, body in attempts(crowd, caller):
+            own = caller.roles.get("foreign") == "admin" and crowd.grounds["foreign"].owner in path
+            admin = caller.kind == "api_key" and caller.name in may_create and crowd.grounds["own"].full_name in path
+            if own or (admin and "/environments" in path and not path.endswith("/type")):
+                continue
+            count += 1
+            answer = ask(crowd, caller, method, path, body)
+            if answer.status not in {401, 403, 404}:
+                wrong.append(f"{caller.name}: {method} {path}: {answer.status} {answer.body[:200]!r}")
+    assert wrong == []
+    assert rights(crowd) == before
+    record_property(
+        "privilege growth", f"{count} attempts of {len(climbers(crowd))} principals, 0 let in, rights as before"
+    )
+
+
+def test_the_probes_tell_rights_apart(crowd: Crowd) -> None:
+    """Positive control: no two kinds of people answer alike, so that a right that grew would be seen."""
+    seen = rights(crowd)
+    kinds = ("anonymous", "stranger", "read", "write", "admin", "org owner", "org member", "outsider", "creator",
+             "key read:secrets", "key write:secrets", "key of all scopes", "workflow")  # fmt: skip
+    for one, other in combinations(kinds, 2):
+        assert seen[one] != seen[other], (one, other)
+
+
+class TestKeysThatMakeKeys:
+    """A key that may make keys makes none that may do more."""
+
+    @pytest.mark.parametrize("limit", ["scopes", "vaults", "environments", "addresses", "days"])
+    def test_no_limit_is_lost(self, crowd: Crowd, limit: str) -> None:
+        """Each limit by itself: asked for beyond, or left out, it is 403."""
+        own, sibling = crowd.grounds["own"], crowd.grounds["sibling"]
+        session = crowd.sessions["org owner"][0]
+        bound = {"vaultIds": [own.vault_id], "environmentIds": [own.environment_ids["staging"]]}
+        limits = {
+            "vaults": [own.vault_id], "environments": [own.environment_ids["staging"]], "addresses": ["127.0.0.0/8"],
+        }  # fmt: skip
+        scopes = {one for one in keys.ALL if one.value in {"read:secrets", "admin:api-keys"}}
+        maker = keys.give(crowd.stack, session, scopes, days=2, **limits)
+        good = {"name": "less", "environment": "live", "scopes": ["read:secrets"], "expiresInDays": 1,
+                "allowedIps": ["127.0.0.0/9"], **bound}  # fmt: skip
+        more: dict[str, list[dict[str, Any]]] = {
+            "scopes": [{"scopes": [one]} for one in ("write:secrets", "delete:secrets")] + [{"scopes": ALL}],
+            "vaults": [{"vaultIds": [sibling.vault_id], "environmentIds": []}, {"vaultIds": [], "environmentIds": []}],
+            "environments": [{"environmentIds": []}, {"environmentIds": [own.environment_ids["production"]]}],
+            "addresses": [{"allowedIps": []}, {"allowedIps": ["0.0.0.0/0"]}, {"allowedIps": ["127.0.0.0/7"]}],
+            "days": [{"expiresInDays": 3}, {"expiresInDays": 365}],
+        }
+
+        def made(body: dict[str, Any]) -> int:
+            return send(crowd.stack.api_url, Call("POST", "/v1/api-keys", (bearer(maker.token),), body)).status
+
+        assert made(good) == 200
+        assert {made(good | change) for change in more[limit]} == {403}
+
+    def test_a_key_does_no_more_than_its_owner(self, crowd: Crowd) -> None:
+        """A reader's key of every scope reads what a reader reads, and nothing else."""
+        reader = crowd.callers["read"]
+        body = {"name": "mine", "environment": "live", "scopes": ALL}
+        answer = ask(crowd, reader, "POST", "/v1/api-keys", body)
+        assert answer.status == 200
+        token = answer.json()["data"]["token"]
+        for method, path, sent in probes(crowd):
+            mine = ask(crowd, reader, method, path, sent).status
+            keys_own = send(crowd.stack.api_url, Call(method, path, (bearer(token),), sent)).status
+            assert keys_own in {mine, 403}, (method, path)
