@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from keyway_cli import __version__
 
+TYPE_CHECKING = False  # what `typing` says too; loading it would take as long as the rest of --version
 if TYPE_CHECKING:
     from keyway_cli.errors import KeywayError
 

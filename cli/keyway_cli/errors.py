@@ -6,6 +6,7 @@ Two voices: the message says what happened, the hint says what to do. Both are l
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Final
 
 
 class ExitCode(IntEnum):
@@ -25,10 +26,24 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+EXPLAINED: Final = {
+    ExitCode.OK: "done, or you answered no",
+    ExitCode.ERROR: "an error, for example a .env file that cannot be read",
+    ExitCode.USAGE: "the command cannot be done as it was typed",
+    ExitCode.SIGN_IN: "not signed in",
+    ExitCode.NO_ACCESS: "no access, or not found",
+    ExitCode.CONFLICT: "conflict: somebody else changed the same thing first",
+    ExitCode.ROLLBACK: "the server went back to an older revision",
+    ExitCode.UNAVAILABLE: "the server cannot answer now; try again later",
+    ExitCode.CONFIGURATION: "this machine is not set up: a variable, a file, git",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
 class KeywayError(Exception):
     """Something that a person can understand and act on."""
 
-    exit_code = ExitCode.ERROR
+    exit_code: ExitCode = ExitCode.ERROR
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -7,32 +7,24 @@ from typing import Final
 
 import click
 
-VERBS: Final = ("login", "logout", "whoami", "init", "push", "pull", "run", "set")
-_NAMES: Final = {"set": "set_key"}
+from keyway_cli.errors import EXPLAINED
+from keyway_cli.registry import SECTIONS, VERBS, module_of
 
-EPILOG: Final = """\b
+_CODES: Final = "\n".join(f"  {int(code):<4} {words}" for code, words in EXPLAINED.items())
+EPILOG: Final = f"""\b
 Exit codes:
-  0    done, or you answered no
-  1    an error, for example a .env file that cannot be read
-  2    the command cannot be done as it was typed
-  3    not signed in
-  4    no access, or not found
-  5    conflict: somebody else changed the same thing first
-  6    the server went back to an older revision
-  75   the server cannot answer now; try again later
-  78   this machine is not set up: a variable, a file, git
-  130  interrupted
-`run` exits as its program does; 126 cannot be started, 127 not found.
+{_CODES}
+`run` exits as its program does; 126 cannot be started, 127 not found, 128+n killed by
+signal n. `diff` and `scan` have their own, like their models: 1 is a difference, a find.
 
 \b
-Variables: KEYWAY_API_URL, KEYWAY_TOKEN, KEYWAY_REPOSITORY, KEYWAY_GITHUB_URL,
-KEYWAY_CA_FILE, KEYWAY_TOKEN_STORE, HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE, CI,
-NO_COLOR. Explained in docs/cli.md.
+Settings come from options, then variables, then keyway.toml of the repository, then
+config.toml in your configuration folder. All of them: docs/cli.md.
 """
 
 
 class Verbs(click.Group):
-    """The verbs by name, in the order in which a newcomer needs them."""
+    """The verbs by name, in sections."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Every verb."""
@@ -42,10 +34,19 @@ class Verbs(click.Group):
         """One verb, loaded now."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(
-            import_module(f"keyway_cli.commands.{cmd_name}"), _NAMES.get(cmd_name, cmd_name)
-        )
+        command: click.Command = import_module(module_of(cmd_name)).command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The verbs with what each does."""
+        width = max(map(len, VERBS))
+        for title, names in SECTIONS:
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), self._short_help(ctx, name)) for name in names])
+
+    def _short_help(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit=80) if command else ""
 
 
 @click.group(

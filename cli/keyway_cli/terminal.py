@@ -1,8 +1,8 @@
 """What may be shown, and where. Every other module talks to people through this one.
 
-Results go to stdout, words to stderr, so that output can be piped. Nothing here is given a value. Text that comes from
-a server or a file loses its control characters, so that it cannot drive the terminal. A question is only asked of a
-person at a terminal.
+Results go to stdout, words to stderr, so that output can be piped. Nothing here but `value` is given a value. Text that
+comes from a server or a file loses its control characters, so that it cannot drive the terminal. A question is only
+asked of a person at a terminal.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any, Final
+
+from keyway_core.sensitive import Sensitive
 
 from keyway_cli.changes import Changes
 from keyway_cli.errors import KeywayError
@@ -25,8 +27,9 @@ _SHOWN_NAMES: Final = 200
 class Terminal:
     """The two streams of one command, and the person before them if there is one."""
 
-    def __init__(self, *, as_json: bool = False, color: bool = True, ci: bool = False) -> None:
-        self._as_json = as_json
+    def __init__(self, *, as_json: bool = False, color: bool = True, ci: bool = False, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self._quiet = quiet
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         self._tty = sys.stderr.isatty()
@@ -34,28 +37,53 @@ class Terminal:
         self.interactive = self._tty and sys.stdin.isatty() and not ci
 
     def say(self, text: str) -> None:
-        """A line for a person."""
-        print(printable(text), file=sys.stderr, flush=True)
+        """A line for a person, who may have asked for silence."""
+        if not self._quiet:
+            self._tell(text)
 
     def warn(self, text: str) -> None:
         """A line for a person that something needs attention."""
-        self.say(f"keyway: warning: {text}")
+        self._tell(f"keyway: warning: {text}")
+
+    def _tell(self, text: str) -> None:
+        print(printable(text), file=sys.stderr, flush=True)
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """What the command came to: the object with --json, the words without."""
-        print(json.dumps(data) if self._as_json else printable(text), flush=True)
+        print(json.dumps(data) if self.as_json else printable(text), flush=True)
+
+    def table(self, data: dict[str, Any], columns: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
+        """A list: the object with --json; else aligned columns, drawn at a terminal and plain elsewhere.
+
+        Without rows a person is told `none`, and a pipe gets nothing.
+        """
+        if self.as_json:
+            print(json.dumps(data), flush=True)
+        elif not rows:
+            self.say(none)
+        elif self._color and sys.stdout.isatty():
+            _draw(columns, rows)
+        else:
+            _print_plain(rows)
+
+    def value(self, value: Sensitive) -> None:
+        """A secret value, as it is. Only for commands whose purpose is to print one."""
+        sys.stdout.buffer.write(value.reveal().encode() + b"\n")
+        sys.stdout.flush()
 
     def error(self, error: KeywayError) -> None:
         """What went wrong and what to do; with --json also as an object on stdout."""
-        self.say(f"keyway: {error.message}")
+        self._tell(f"keyway: {error.message}")
         if error.hint:
-            self.say(f"hint: {error.hint}")
-        if self._as_json:
+            self._tell(f"hint: {error.hint}")
+        if self.as_json:
             failure = {"exitCode": int(error.exit_code), "message": error.message, "hint": error.hint}
             print(json.dumps({"error": failure}), flush=True)
 
     def changes(self, changes: Changes, where: str) -> None:
         """The names that would change in some place, and how; never a value."""
+        if self._quiet:
+            return
         self.say(f"changes to {where}:")
         for sign, word, names in (
             ("+", "added", changes.added),
@@ -104,6 +132,27 @@ class Terminal:
 
         with Console(stderr=True, highlight=False, markup=False).status(printable(text)):
             yield
+
+
+def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(one_line(cell)) for cell in row))
+    Console(highlight=False, markup=False).print(table)
+
+
+def _print_plain(rows: Sequence[Sequence[str]]) -> None:
+    """One row per line, its cells apart by at least two blanks: for eyes, and for awk."""
+    shown = [[one_line(cell) or "-" for cell in row] for row in rows]
+    widths = [max(len(row[place]) for row in shown) for place in range(len(shown[0]))]
+    for row in shown:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def one_line(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from keyway_cli import __version__
 from keyway_cli.errors import ExitCode
-from keyway_cli.program import VERBS
+from keyway_cli.registry import VERBS
 from peer import listening, pulled
 from person import KEYWAY, Person
 

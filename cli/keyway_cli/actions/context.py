@@ -16,6 +16,8 @@ from keyway_cli.settings import Settings
 from keyway_cli.terminal import Terminal
 from keyway_cli.transport import Transport, parse_origin
 
+DEFAULT_ENVIRONMENT: Final = "development"
+
 LONGEST_ENVIRONMENT: Final = 50  # contract.md 4.3
 NO_SERVER_HINT: Final = (
     "set KEYWAY_API_URL=https://api.<your domain>, or: keyway login --api-url https://api.<your domain>"
@@ -30,20 +32,31 @@ class Credential(NamedTuple):
     login: Login | None
 
 
+class Chosen(NamedTuple):
+    """What the options of a command line say that many commands share."""
+
+    vault: str | None = None
+    environment: str | None = None
+    yes: bool = False
+    accept_rollback: bool = False
+
+
 class Context:
     """One command on one server. Everything is found when it is asked for, and nothing before."""
 
-    def __init__(self, settings: Settings, terminal: Terminal, *, repository: str | None = None) -> None:
+    def __init__(self, settings: Settings, terminal: Terminal, chosen: Chosen) -> None:
         self.settings = settings
         self.terminal = terminal
+        self.chosen = chosen
         self.sessions = Sessions(settings.config, settings.token_store)
-        self._repository = repository or settings.repository
+        self._repository = checked_repository(chosen.vault) or settings.repository
         self._api_url = ""
 
     def api_url(self) -> str:
-        """The server's address in one spelling: KEYWAY_API_URL, or the one server that somebody is signed in at."""
+        """The server's address in one spelling: from the settings, or the one that somebody is signed in at."""
         if not self._api_url:
-            self._api_url = parse_origin(self.settings.api_url or self._only_server()).name
+            url = self.settings.api_url or self._server_of_repository() or self._only_server()
+            self._api_url = parse_origin(url).name
         return self._api_url
 
     def use_server(self, url: str) -> None:
@@ -67,16 +80,23 @@ class Context:
         return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token)
 
     def repository(self) -> str:
-        """owner/name: from -r, from KEYWAY_REPOSITORY, or from the git remote `origin`."""
+        """owner/name: from -r, from KEYWAY_REPOSITORY, from keyway.toml, or from the git remote `origin`."""
         if not self._repository:
             learnt = self.credential().login
-            self._repository = repo.from_git(
-                repo.accepted_hosts(self.settings.github_url, learnt.github_url if learnt else "")
-            )
+            origin = repo.from_git(repo.accepted_hosts(self.settings.github_url, learnt.github_url if learnt else ""))
+            self._repository = self._vault_of_file(origin) or origin
         return self._repository
 
-    def place(self, environment: str) -> Place:
-        """An environment of the repository that we are in."""
+    @property
+    def environment(self) -> str:
+        """The environment that is meant: from -e, KEYWAY_ENVIRONMENT, keyway.toml, config.toml, else development."""
+        if self.chosen.environment is not None:
+            return self.chosen.environment
+        return self.settings.environment or DEFAULT_ENVIRONMENT
+
+    def place(self, environment: str | None = None) -> Place:
+        """An environment of the repository that we are in; without a name the one that is meant."""
+        environment = self.environment if environment is None else environment
         if not 1 <= len(environment) <= LONGEST_ENVIRONMENT or not environment.isprintable():
             raise UsageProblem(f"an environment's name has 1 to {LONGEST_ENVIRONMENT} characters", "name it with -e")
         return Place(self.repository(), environment)
@@ -85,6 +105,37 @@ class Context:
     def login(self) -> Login | None:
         """The login that this machine keeps for the server."""
         return self.sessions.load(self.api_url())
+
+    def _server_of_repository(self) -> str:
+        """The server that keyway.toml names, if somebody is signed in there.
+
+        The file came with a clone. A token of the environment is not handed to a server that only a clone names.
+        """
+        named = self.settings.of_repository.get("api_url")
+        if not named:
+            return ""
+        origin = parse_origin(named, str(self.settings.of_repository.path)).name
+        if self.settings.token is None and origin in self.sessions.servers():
+            return origin
+        raise Misconfigured(
+            f"{self.settings.of_repository.path} names the server {origin}, which this machine does not know",
+            f"if you trust it: keyway login --api-url {origin}, or set KEYWAY_API_URL={origin}",
+        )
+
+    def _vault_of_file(self, origin: str) -> str:
+        """The vault that keyway.toml names, if it belongs to the owner of the repository that we are in.
+
+        A stranger's clone must not be run with the secrets of somebody else's repository.
+        """
+        named = self.settings.of_repository.get("vault")
+        if not named:
+            return ""
+        if not is_repository(named) or named.split("/")[0].lower() != origin.split("/", maxsplit=1)[0].lower():
+            raise Misconfigured(
+                f"{self.settings.of_repository.path} names a vault of somebody else than the owner of {origin}",
+                "if you mean that vault, name it with -r owner/name",
+            )
+        return named
 
     def _only_server(self) -> str:
         servers = self.sessions.servers()

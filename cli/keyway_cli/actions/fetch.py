@@ -8,7 +8,7 @@ from keyway_cli.errors import NotFound, RolledBack
 from keyway_cli.revisions import Memory
 
 
-def fetch(context: Context, api: Api, place: Place, *, accept_rollback: bool) -> Pulled:
+def fetch(context: Context, api: Api, place: Place) -> Pulled:
     """The values of an environment. Raises NotFound when it has none, RolledBack when it was newer before."""
     memory = Memory(context.settings.state, context.api_url(), place)
     seen = memory.newest()
@@ -22,14 +22,14 @@ def fetch(context: Context, api: Api, place: Place, *, accept_rollback: bool) ->
             )
         raise
     if pulled.revision is not None:
-        _judge(context, memory, seen, pulled.revision, accept_rollback=accept_rollback)
+        _judge(context, memory, seen, pulled.revision)
     return pulled
 
 
-def fetch_or_empty(context: Context, api: Api, place: Place, *, accept_rollback: bool) -> Pulled:
+def fetch_or_empty(context: Context, api: Api, place: Place) -> Pulled:
     """The values of an environment, or none."""
     try:
-        return fetch(context, api, place, accept_rollback=accept_rollback)
+        return fetch(context, api, place)
     except NotFound as missing:
         if Memory(context.settings.state, context.api_url(), place).newest() is not None:
             context.terminal.warn(missing.hint)
@@ -42,7 +42,8 @@ def remember(context: Context, place: Place, revision: Revision | None) -> None:
         _keep(context, Memory(context.settings.state, context.api_url(), place), revision)
 
 
-def _judge(context: Context, memory: Memory, seen: Revision | None, shown: Revision, *, accept_rollback: bool) -> None:
+def _judge(context: Context, memory: Memory, seen: Revision | None, shown: Revision) -> None:
+    accept_rollback = context.chosen.accept_rollback
     try:
         memory.check(seen, shown)
     except RolledBack as rollback:

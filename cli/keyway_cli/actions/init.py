@@ -17,9 +17,9 @@ INSTALL_WAIT_SECONDS: Final = 120.0
 INSTALL_POLL_SECONDS: Final = 3.0
 
 
-def init(context: Context, *, yes: bool) -> None:
+def init(context: Context) -> None:
     """Makes sure that the GitHub App sees the repository and that a vault exists, then offers to push a `.env` file."""
-    repository = context.repository()
+    yes, repository = context.chosen.yes, context.repository()
     api = context.api()
     _wait_for_installation(context, api, repository)
     created = _ensure_vault(api, repository)
@@ -29,7 +29,7 @@ def init(context: Context, *, yes: bool) -> None:
         gitignore.guard(context, path, ask=not yes)
     if _wants_push(context, files, yes=yes):
         context.terminal.say(vault)
-        push(context, environment=None, file=None, yes=yes, prune=False, accept_rollback=False)
+        push(context, file=None, prune=False)
         return
     next_step = "next: keyway push" if files else "next: write a .env file, then keyway push"
     context.terminal.result({"repository": repository, "created": created}, f"{vault}\n{next_step}")

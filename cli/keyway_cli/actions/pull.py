@@ -20,17 +20,17 @@ from keyway_cli.files import is_private
 from keyway_cli.terminal import Terminal, one_line
 
 
-def pull(context: Context, *, environment: str, file: str, yes: bool, force: bool, accept_rollback: bool) -> None:
+def pull(context: Context, *, file: str, force: bool) -> None:
     """Writes the values of an environment into a file: into its lines, or with `force` instead of them.
 
     Raises UsageProblem when something would be overwritten and there is nobody to ask and no --yes.
     """
-    path = Path(file)
+    yes, path = context.chosen.yes, Path(file)
+    place = context.place()
     target = envfiles.real_target(path)
-    if (implied := envfiles.environment_of(path.name)) != environment and path.name != ".env":
-        context.terminal.warn(f"{path.name} is named after {implied}; it gets the values of {environment}")
-    place = context.place(environment)
-    pulled = fetch(context, context.api(), place, accept_rollback=accept_rollback)
+    if (implied := envfiles.environment_of(path.name)) != place.environment and path.name != ".env":
+        context.terminal.warn(f"{path.name} is named after {implied}; it gets the values of {place.environment}")
+    pulled = fetch(context, context.api(), place)
     values = usable(context.terminal, pulled.values)
     before, text = _planned(target, values, force=force)
     changes = compare(before, values, prune=force)

@@ -13,27 +13,25 @@ from keyway_cli.changes import Changes, compare
 from keyway_cli.errors import UsageProblem
 
 
-def push(
-    context: Context, *, environment: str | None, file: str | None, yes: bool, prune: bool, accept_rollback: bool
-) -> None:
+def push(context: Context, *, file: str | None, prune: bool) -> None:
     """Sends what a file has that the environment has not; with `prune` also removes what the file has not.
 
     Raises UsageProblem when something would be overwritten and there is nobody to ask and no --yes.
     """
-    path = Path(file) if file else _pick_file(context, environment)
+    path = Path(file) if file else _pick_file(context)
     envfiles.real_source(path)
     wanted = envfiles.read(path)
     for warning in envfiles.check_storable(path, wanted):
         context.terminal.warn(warning)
-    place = context.place(environment or envfiles.checked_environment_of(path))
+    place = context.place(_environment_for(context, path))
     api = context.api()
-    base = fetch_or_empty(context, api, place, accept_rollback=accept_rollback)
+    base = fetch_or_empty(context, api, place)
     changes = compare(base.values, wanted, prune=prune)
     if not changes:
         _report(context, place, path, changes, Pushed(0, 0, 0, base.revision))
         return
     context.terminal.changes(changes, f"{place}, from {path}")
-    if not _agreed(context, place, changes, yes=yes):
+    if not _agreed(context, place, changes):
         context.terminal.result({"pushed": False}, "nothing was sent")
         return
     send = publish.replace if prune else publish.merge
@@ -42,9 +40,9 @@ def push(
     _report(context, place, path, changes, pushed)
 
 
-def _agreed(context: Context, place: Place, changes: Changes, *, yes: bool) -> bool:
+def _agreed(context: Context, place: Place, changes: Changes) -> bool:
     """A person is always asked; unattended, only what overwrites needs --yes."""
-    if yes:
+    if context.chosen.yes:
         return True
     if context.terminal.interactive:
         return context.terminal.confirm(f"Push these changes to {place}?", default=not changes.overwrites)
@@ -55,8 +53,16 @@ def _agreed(context: Context, place: Place, changes: Changes, *, yes: bool) -> b
     return True
 
 
-def _pick_file(context: Context, environment: str | None) -> Path:
+def _environment_for(context: Context, path: Path) -> str:
+    """What was said, else what the file is named after; a plain `.env` is of the environment that is meant."""
+    if context.chosen.environment is not None or path.name == ".env":
+        return context.environment
+    return envfiles.checked_environment_of(path)
+
+
+def _pick_file(context: Context) -> Path:
     """The one `.env` file that is meant: the only one, the one of the environment, or a person's choice."""
+    environment = context.chosen.environment or context.settings.environment
     found = envfiles.candidates(Path.cwd())
     if environment:
         found = [path for path in found if envfiles.environment_of(path.name) == environment] or found

@@ -21,13 +21,13 @@ from keyway_cli.terminal import Terminal, one_line
 _PAGES_PER_STRING: Final = 32  # MAX_ARG_STRLEN of Linux, execve(2)
 
 
-def run(context: Context, command: tuple[str, ...], *, environment: str, accept_rollback: bool) -> int:
+def run(context: Context, command: tuple[str, ...]) -> int:
     """Becomes the program (so that its exit code and every signal are its own), or on Windows waits for it.
 
     Raises before anything is started: for a missing environment, an unknown program, or more than the system can hand
     over.
     """
-    pulled = fetch(context, context.api(), context.place(environment), accept_rollback=accept_rollback)
+    pulled = fetch(context, context.api(), context.place())
     values = injectable(context.terminal, pulled.values)
     return _wait_for(command, values) if os.name == "nt" else _become(command, values)
 

@@ -19,19 +19,17 @@ from keyway_cli.changes import Changes, compare
 from keyway_cli.errors import KeywayError, UsageProblem
 
 
-def set_key(
-    context: Context, *, key: str, value: str | None, environment: str, local: bool, yes: bool, accept_rollback: bool
-) -> None:
+def set_key(context: Context, *, key: str, value: str | None, local: bool) -> None:
     """Gives one key a value, on the server and with `local` in the folder's `.env` too. No other key is touched."""
     if value is None and "=" in key:
         key, value = key.split("=", 1)
     _check_name(context, key)
     wanted = {key: _checked_value(key, _asked(context, key, value))}
-    place = context.place(environment)
+    place = context.place()
     api = context.api()
-    base = fetch_or_empty(context, api, place, accept_rollback=accept_rollback)
+    base = fetch_or_empty(context, api, place)
     changes = compare(base.values, wanted)
-    if not _agreed(context, key, place, changes, yes=yes):
+    if not _agreed(context, key, place, changes):
         context.terminal.result({"set": False}, "nothing was changed")
         return
     pushed = publish.merge(api, place, base, wanted)
@@ -81,8 +79,8 @@ def _checked_value(key: str, value: str) -> Sensitive:
     return Sensitive(value)
 
 
-def _agreed(context: Context, key: str, place: Place, changes: Changes, *, yes: bool) -> bool:
-    if yes or not changes.overwrites:
+def _agreed(context: Context, key: str, place: Place, changes: Changes) -> bool:
+    if context.chosen.yes or not changes.overwrites:
         return True
     context.terminal.changes(changes, str(place))
     if context.terminal.interactive:

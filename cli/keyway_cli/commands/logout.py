@@ -7,13 +7,13 @@ import click
 from keyway_cli.commands import options
 
 
-@click.command()
-@options.as_json
-def logout(*, as_json: bool) -> None:
+@click.command("logout")
+@options.shared(vault=False)
+def command() -> None:
     """Revoke the login and forget it.
 
     When the server cannot be told, the login is removed here all the same and the exit code is 75.
     """
-    from keyway_cli.actions.logout import logout as act
+    from keyway_cli.actions.logout import logout
 
-    act(options.context(as_json=as_json))
+    logout(options.context())

@@ -1,38 +1,95 @@
-"""What the commands share: options that are spelled once, and the context that every action starts from."""
+"""What the commands share: options that are spelled once, and the context that every action starts from.
+
+`shared()` gives a command `--json` and `--quiet`, and by argument `--environment`, `--vault`, `--yes` and
+`--accept-rollback`. They are not parameters of the command: `context()` takes them from click's context.
+"""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-
-from keyway_cli.envfiles import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from keyway_cli.actions.context import Context
 
-environment = click.option(
-    "-e", "--env", "environment", metavar="NAME", default=DEFAULT_ENVIRONMENT, show_default=True, help="Environment."
-)
-repository = click.option(
-    "-r",
-    "--repository",
-    metavar="OWNER/NAME",
-    help="Repository, instead of KEYWAY_REPOSITORY or the git remote origin.",
-)
-accept_rollback = click.option(
-    "--accept-rollback", is_flag=True, help="Accept a server that shows an older revision than this machine has seen."
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+Function = TypeVar("Function", bound=Callable[..., Any])
+_PREFIX: Final = "keyway_cli."
+_COMMON: Final = ("vault", "json", "quiet")
 
 
-def context(*, as_json: bool, repository: str | None = None) -> Context:
-    """The context of one command, from the environment and from its options."""
+def _keep(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    context.meta[_PREFIX + str(parameter.name)] = value
+
+
+def _option(*names: str, **attributes: Any) -> Callable[[Function], Function]:
+    return click.option(*names, expose_value=False, callback=_keep, **attributes)
+
+
+_OPTIONS: Final = {
+    "environment": _option(
+        "-e",
+        "--env",
+        "--environment",
+        "environment",
+        metavar="NAME",
+        help="Environment.  [default: KEYWAY_ENVIRONMENT, keyway.toml, else development]",
+    ),
+    "yes": _option("-y", "--yes", "yes", is_flag=True, help="Answer every question with yes."),
+    "accept_rollback": _option(
+        "--accept-rollback",
+        "accept_rollback",
+        is_flag=True,
+        help="Accept a server that shows an older revision than this machine has seen.",
+    ),
+    "vault": _option(
+        "-r",
+        "--vault",
+        "--repository",
+        "vault",
+        metavar="OWNER/NAME",
+        help="Vault, instead of KEYWAY_REPOSITORY, keyway.toml or the git remote origin.",
+    ),
+    "json": _option("--json", "json", is_flag=True, help="Print the result as one JSON object."),
+    "quiet": _option("-q", "--quiet", "quiet", is_flag=True, help="Say nothing but results, warnings and errors."),
+}
+
+
+def shared(*names: str, vault: bool = True) -> Callable[[Function], Function]:
+    """The options of these names, and those of every command. They stand behind the command's own."""
+    wanted = [*names, *(name for name in _COMMON if vault or name != "vault")]
+
+    def add(function: Function) -> Function:
+        for name in reversed(wanted):
+            function = _OPTIONS[name](function)
+        return function
+
+    return add
+
+
+def environment_elsewhere(words: str) -> Callable[[Function], Function]:
+    """The option --environment of a command that finds its environment in its own way, which the words tell."""
+    return _option(
+        "-e", "--env", "--environment", "environment", metavar="NAME", help=f"Environment.  [default: {words}]"
+    )
+
+
+def asked(name: str) -> Any:
+    """What the person said with a shared option; None without it."""
+    return click.get_current_context().meta.get(_PREFIX + name)
+
+
+def context() -> Context:
+    """The context of the command that runs, from the settings and from its options."""
+    import os
+    from pathlib import Path
+
     from keyway_cli import settings
-    from keyway_cli.actions.context import Context, checked_repository
+    from keyway_cli.actions.context import Chosen, Context
     from keyway_cli.terminal import Terminal
 
-    read = settings.read(os.environ)
-    terminal = Terminal(as_json=as_json, color=read.color, ci=read.ci)
-    return Context(read, terminal, repository=checked_repository(repository))
+    read = settings.read(os.environ, Path.cwd())
+    terminal = Terminal(as_json=bool(asked("json")), color=read.color, ci=read.ci, quiet=bool(asked("quiet")))
+    chosen = Chosen(asked("vault"), asked("environment"), bool(asked("yes")), bool(asked("accept_rollback")))
+    return Context(read, terminal, chosen)

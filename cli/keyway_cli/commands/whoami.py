@@ -7,10 +7,10 @@ import click
 from keyway_cli.commands import options
 
 
-@click.command()
-@options.as_json
-def whoami(*, as_json: bool) -> None:
+@click.command("whoami")
+@options.shared(vault=False)
+def command() -> None:
     """Show who the server takes you for."""
-    from keyway_cli.actions.whoami import whoami as act
+    from keyway_cli.actions.whoami import whoami
 
-    act(options.context(as_json=as_json))
+    whoami(options.context())
