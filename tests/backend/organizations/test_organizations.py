@@ -178,7 +178,7 @@ class TestRefuses:
         before = shared.ask("GET").json()["data"]
         assert shared.ask("PUT", "", body).status == 400
         after = shared.ask("GET").json()["data"]
-        assert (after["updatedAt"], after["defaultPermissions"]) == (before["updatedAt"], None)
+        assert (after["updatedAt"], after["defaultPermissions"]) == (before["updatedAt"], {})
 
     def test_github_that_does_not_answer(self, team: Team) -> None:
         """503 on every route: neither in nor out."""
@@ -326,7 +326,7 @@ class TestDefaults:
         )
         before = alarms(team.home.stack, "organisation_defaults")
         assert pulled(team.home, reader, "production") == 403
-        assert team.ask("GET").json()["data"]["defaultPermissions"] is None
+        assert team.ask("GET").json()["data"]["defaultPermissions"] == {}
         assert alarms(team.home.stack, "organisation_defaults") > before
         team.ask("PUT", "", {"defaultPermissions": {"read": {"protected": {"read": True}}}})
         assert pulled(team.home, reader, "production") == 404

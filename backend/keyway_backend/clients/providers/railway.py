@@ -68,6 +68,7 @@ class Railway:
 
     async def read(self, key: Key, target: Target) -> Variables:
         """Every variable of the service there."""
+        target = _with_service(target)
         environment = await self._environment(key, target)
         asked = {"project": target.project_id, "environment": environment, "service": target.service_id}
         found = (await self._ask(key, _VARIABLES, asked)).get("variables")
@@ -78,6 +79,7 @@ class Railway:
 
     async def write(self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables) -> set[str]:
         """All at once, or none; then the service is started anew."""
+        target = _with_service(target)
         asked = self._where(target, there) | {
             "variables": {name: value.reveal() for name, value in values.items()},
             "replace": False,
@@ -92,10 +94,10 @@ class Railway:
 
     async def delete(self, key: Key, target: Target, names: set[str], there: Variables) -> set[str]:
         """One after the other."""
-        failed = set()
+        where, failed = self._where(_with_service(target), there), set()
         for name in names:
             try:
-                await self._ask(key, _DELETE, {"input": self._where(target, there) | {"name": name}})
+                await self._ask(key, _DELETE, {"input": where | {"name": name}})
             except ProviderFailed:
                 failed.add(name)
         return failed
@@ -131,6 +133,14 @@ class Railway:
             raise ProviderFailed("Railway refused the request. Is the token still good?")
         found: dict[str, Any] = answer["data"]
         return found
+
+
+def _with_service(target: Target) -> Target:
+    """A link names environment and service in one (contract.md 4.12); who reads it there sends it back like that."""
+    environment, colon, service = target.environment.rpartition(":")
+    if target.service_id is not None or not colon:
+        return target
+    return Target(target.project_id, environment, service)
 
 
 def _nodes(found: Any) -> list[dict[str, Any]]:

@@ -84,7 +84,7 @@ class OrganizationDetails(OrganizationItem):
     """An organisation in full."""
 
     members: list[RosterMember]
-    defaultPermissions: dict[str, Any] | None  # noqa: N815
+    defaultPermissions: dict[str, Any]  # noqa: N815
     stripeCustomerId: str | None  # noqa: N815
     trial: TrialInfo
     trialDurationDays: int  # noqa: N815
@@ -118,7 +118,7 @@ class Settings(BaseModel):
     id: str
     login: str
     displayName: str | None  # noqa: N815
-    defaultPermissions: dict[str, Any] | None  # noqa: N815
+    defaultPermissions: dict[str, Any]  # noqa: N815
     updatedAt: str  # noqa: N815
 
 

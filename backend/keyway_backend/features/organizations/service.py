@@ -93,7 +93,7 @@ class Organizations:
         return _item(row, plan) | {
             "role": role,
             "members": [_line(line, actor, owner=owner) for line in lines],
-            "defaultPermissions": self._defaults(row, number),
+            "defaultPermissions": self._defaults(row, number) or {},
             "stripeCustomerId": plan.customer_id if owner else None,
             "trial": trial_info(plan.trial, now()),
             "trialDurationDays": TRIAL_DAYS,
@@ -184,7 +184,8 @@ class Organizations:
         return {
             "id": str(grant.organization.id),
             "login": grant.organization.login,
-            **after,
+            "displayName": after["displayName"],
+            "defaultPermissions": after["defaultPermissions"] or {},
             "updatedAt": iso(moment if changed else row["updated_at"]),
         }
 
