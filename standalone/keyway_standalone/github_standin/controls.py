@@ -44,6 +44,14 @@ def _expire_devices(github: Github, _given: Arguments) -> Any:
     return {"expired": len(github.grants.devices)}
 
 
+def _rest_device(github: Github, given: Arguments) -> Any:
+    """user_code: nobody has asked about it for as long as its interval."""
+    for device in github.grants.devices.values():
+        if device.user_code == given["user_code"]:
+            device.last_poll = 0.0
+    return {}
+
+
 def _set_role(github: Github, given: Arguments) -> Any:
     """repo, login, role: one of GitHub's, "custom/base", or None to remove the person."""
     repo, user = github.world.repo(given["repo"]), github.world.user(given["login"])
@@ -255,6 +263,7 @@ def _reset_calls(github: Github, _given: Arguments) -> Any:
 _ACTIONS: Final[dict[str, Action | Callable[[Github, Arguments], Awaitable[Any]]]] = {
     "world": _world, "calls": _calls, "reset-calls": _reset_calls,
     "decide-device": _decide_device, "expire-devices": _expire_devices,
+    "rest-device": _rest_device,
     "set-role": _set_role, "set-member": _set_member, "set-base-role": _set_base_role,
     "create-user": _create_user, "create-org": _create_org, "create-repo": _create_repo,
     "delete-repo": _delete_repo, "delete-user": _delete_user,
