@@ -21,13 +21,33 @@ from keyway_backend.access.sessions import Session
 from keyway_backend.db.engine import Connection, Database
 from keyway_backend.platform.address import Network, client_address
 from keyway_backend.platform.errors import Unauthorized
+from keyway_backend.platform.limits import limits_of
+
+
+class Asking:
+    """A question to GitHub about a string that somebody sent: counted by address before it is asked, so that whoever
+    invents such strings does not make us ask without end."""
+
+    def __init__(self, request: Request) -> None:
+        self._limits = limits_of(request)
+        self._scope = request.scope
+
+    async def begin(self) -> None:
+        """Raises TooManyRequests."""
+        if self._limits is not None:
+            await self._limits.question(self._scope)
+
+    async def known(self) -> None:
+        """GitHub knew it: the question does not count."""
+        if self._limits is not None:
+            await self._limits.good(self._scope)
 
 
 class GitHubPeople(Protocol):
     """Turns a GitHub token that a caller sent into a person (GITHUB_PAT_LOGIN)."""
 
-    async def actor_of(self, token: Sensitive, *, issued_to_us: bool) -> Actor:
-        """The person. Raises errors.Unauthorized, errors.Unavailable."""
+    async def actor_of(self, token: Sensitive, *, issued_to_us: bool, asking: Asking) -> Actor:
+        """The person. Raises errors.Unauthorized, errors.Unavailable, and what `asking` raises."""
 
 
 class Callers:
@@ -75,7 +95,8 @@ class Callers:
                 who = (credential.user_id, credential.github_user_id, credential.login)
                 return Actor(*who, CredentialKind.SESSION, credential.id)
             case GitHubToken():
-                return await self._people.actor_of(credential.token, issued_to_us=credential.issued_to_us)
+                issued_to_us, asking = credential.issued_to_us, Asking(request)
+                return await self._people.actor_of(credential.token, issued_to_us=issued_to_us, asking=asking)
             case ApiKeyToken():
                 return await self._by_key(credential.token, request)
             case CiToken():

@@ -64,6 +64,7 @@ VALUES: Final = Limit("values", 10)
 DIGESTS: Final = Limit("digests_and_compare", 30)
 CHECK_INSTALLATION: Final = Limit("check_installation", 60)
 FAILED: Final = Limit("failed_credentials", 10)
+GITHUB_TOKENS: Final = Limit("github_tokens", FAILED.amount)
 
 _VAULT: Final = "/v1/vaults/{owner}/{repo}"
 _BY_ADDRESS: Final[dict[tuple[str, str], tuple[Limit, ...]]] = {
@@ -244,6 +245,16 @@ class Limits:
         """Counts a request of a person whose credential is proven. Raises TooManyRequests."""
         await self._count(scope, limit, str(github_user_id))
 
+    async def question(self, scope: Scope) -> None:
+        """Counts a string that GitHub is about to be asked about, as if it were refused: whoever invents such strings
+        must not spend our share of GitHub's patience. Raises TooManyRequests."""
+        await self._count(scope, GITHUB_TOKENS, self._address(HTTPConnection(scope)))
+
+    async def good(self, scope: Scope) -> None:
+        """GitHub knew the token of a `question`: it does not count."""
+        key = f"{GITHUB_TOKENS.name}/{self._address(HTTPConnection(scope))}"
+        await self._counters.incr(key, WINDOW_SECONDS, -1)
+
     async def refused(self, scope: Scope, refusal: Unauthorized) -> Problem:
         """What a refused credential is answered with: the refusal, or from the eleventh of an address on, 429."""
         connection = HTTPConnection(scope)
@@ -272,7 +283,7 @@ class Limits:
         count = await self._counters.incr(key, WINDOW_SECONDS)
         left = await self._counters.get_expiry(key) - time.time()
         window = Window(limit, count, min(WINDOW_SECONDS, max(1, math.ceil(left))))
-        if limit is not FAILED or window.over:
+        if limit not in {FAILED, GITHUB_TOKENS} or window.over:
             scope[SCOPE_KEY] = window
         if window.over:
             REFUSED.labels(limit.name).inc()
@@ -286,6 +297,12 @@ class Limits:
         browser = browser_of(connection)
         forwarded = browser.address if browser is not None else None
         return network_of(forwarded or client_address(connection, self._trusted))
+
+
+def limits_of(connection: HTTPConnection) -> Limits | None:
+    """What counts the requests of this application, if anything does."""
+    found: Limits | None = getattr(connection.app.state, "limits", None)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -212,6 +212,18 @@ class TestOnTheWire:
         assert send(stack.api_url, Call("GET", me), source=here).status == 401
         assert send(stack.api_url, guesses[0]).status == 401, "another address"
 
+    def test_questions_about_installations_of_one_person(self, stack: Stack) -> None:
+        """Sixty a minute with all credentials of a person together; the next is 429, another person's is not."""
+        github, most = stage.GitHub(stack), Policy.load().document["limits"]["rate"]["check_installation_per_person"]
+        person, other = github.user("asks"), github.user("asks-too")
+        mine = [sign_in(stack, person) for _ in range(2)]
+        path = "/v1/github/check-installation"
+        calls = [Call("POST", path, (bearer(mine[number % 2]),), {}) for number in range(most + 1)]
+        answers = [send(stack.api_url, call) for call in calls]
+        assert [answer.status for answer in answers] == [400] * most + [429]
+        assert_refused(answers[-1], most)
+        assert send(stack.api_url, Call("POST", path, (bearer(sign_in(stack, other)),), {})).status == 400
+
     def test_a_refusal_comes_before_the_credential_is_looked_at(self, stack: Stack) -> None:
         """Order of policy.yaml: unknown paths stay 404, and over the limit a worthless credential is 429, not 401."""
         here = address()

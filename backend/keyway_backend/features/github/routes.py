@@ -18,6 +18,7 @@ from keyway_backend.features.github.service import Repositories
 from keyway_backend.platform.bodies import json_body
 from keyway_backend.platform.errors import FieldError, ValidationFailed
 from keyway_backend.platform.http import ok, page
+from keyway_backend.platform.limits import CHECK_INSTALLATION, limits_of
 
 Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Holder = Annotated[PersonGrant, Depends(PersonGuard(Scope.SESSION))]
@@ -37,6 +38,8 @@ def router(repositories: Repositories, installations: Installations) -> APIRoute
     @routes.post("/check-installation", responses={200: {"model": schemas.InstallationAnswer}}, openapi_extra=_BODY)
     async def check_installation(request: Request, grant: Reader) -> Response:
         """Whether the App is installed for a repository."""
+        if (limits := limits_of(request)) is not None:
+            await limits.person(request.scope, CHECK_INSTALLATION, grant.actor.github_user_id)
         sent = await json_body(request)
         owner, name = _named(sent.get("repoOwner"), sent.get("repoName"))
         return ok(request, await repositories.installation(grant, owner, name))
