@@ -18,7 +18,7 @@ def main() -> int:
     if arguments in (["--version"], ["-V"]):
         print(f"keyway {__version__}")
         return 0
-    return _run(arguments or ["--help"])
+    return _run(arguments)
 
 
 def _run(arguments: list[str]) -> int:
@@ -28,7 +28,8 @@ def _run(arguments: list[str]) -> int:
     from keyway_cli.program import keyway
 
     try:
-        return keyway.main(arguments, prog_name="keyway", standalone_mode=False) or 0
+        wanted = arguments or _asked()
+        return (keyway.main(wanted, prog_name="keyway", standalone_mode=False) if wanted else 0) or 0
     except KeywayError as error:
         return _report(error, arguments)
     except click.ClickException as error:
@@ -43,6 +44,22 @@ def _run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # house: broad-except a traceback may quote the value that it fell over
         return _report(_bug(error), arguments)
+
+
+def _asked() -> list[str]:
+    """What a person at a terminal picks from a menu, or nothing; --help elsewhere, and for a shell that completes."""
+    if "_KEYWAY_COMPLETE" in os.environ:
+        from keyway_cli.actions.completion import register
+
+        register()
+        return ["--help"]
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        return ["--help"]
+    from keyway_cli.actions.menu import choose
+    from keyway_cli.commands.options import plain_context
+
+    context = plain_context()
+    return list(choose(context)) if context.terminal.interactive else ["--help"]
 
 
 def _bug(error: Exception) -> KeywayError:

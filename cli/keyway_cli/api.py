@@ -80,49 +80,43 @@ class Api:
 
     def start_device(self, repository: str) -> Json:
         """A device login: deviceCode, userCode, verificationUri, expiresIn and interval (seconds)."""
-        return self._call("POST", "/v1/auth/device/start", {"repository": repository} if repository else {})
+        return self.call("POST", "/v1/auth/device/start", {"repository": repository} if repository else {})
 
     def poll_device(self, code: str) -> Json:
         """The state of a device login: `status`, and with `approved` the token."""
-        return self._call("POST", "/v1/auth/device/poll", {"deviceCode": code}, repeatable=True)
+        return self.call("POST", "/v1/auth/device/poll", {"deviceCode": code}, repeatable=True)
 
     def validate(self) -> Json:
         """Who the credential belongs to, as `username`."""
-        return _data(self._call("POST", "/v1/auth/token/validate", {}, repeatable=True))
+        return data_of(self.call("POST", "/v1/auth/token/validate", {}, repeatable=True))
 
     def logout(self) -> None:
         """Revokes the credential on the server."""
-        self._call("POST", "/v1/auth/logout", {}, repeatable=True)
+        self.call("POST", "/v1/auth/logout", {}, repeatable=True)
 
     def me(self) -> Json:
         """The person behind the credential: `username` and more."""
-        return _data(self._call("GET", "/v1/users/me"))
+        return data_of(self.call("GET", "/v1/users/me"))
 
     def check_installation(self, repository: str) -> Json:
         """Whether the GitHub App sees a repository: `installed`, `installUrl`."""
         owner, name = repository.split("/")
         body = {"repoOwner": owner, "repoName": name}
-        return _data(self._call("POST", "/v1/github/check-installation", body, repeatable=True))
+        return data_of(self.call("POST", "/v1/github/check-installation", body, repeatable=True))
 
     def vault(self, repository: str) -> Json:
         """The vault of a repository. Raises NotFound without one, and for whoever may not see it."""
         owner, name = repository.split("/")
-        return _data(self._call("GET", f"/v1/vaults/{quote(owner, safe='')}/{quote(name, safe='')}"))
+        return data_of(self.call("GET", f"/v1/vaults/{quote(owner, safe='')}/{quote(name, safe='')}"))
 
     def create_vault(self, repository: str) -> None:
         """Makes the vault of a repository. Raises Conflict when there is one."""
-        self._call("POST", "/v1/vaults", {"repoFullName": repository})
+        self.call("POST", "/v1/vaults", {"repoFullName": repository})
 
     def pull(self, place: Place) -> Pulled:
         """Every value of an environment. Raises NotFound when there is none."""
         query = f"repo={quote(place.repository, safe='')}&environment={quote(place.environment, safe='')}"
-        data = _data(self._call("GET", f"/v1/secrets/pull?{query}", accept=SECRETS_JSON))
-        secrets = data.get("secrets")
-        if not isinstance(secrets, dict):
-            raise _foreign("the pull has no secrets in it")
-        if not all(isinstance(value, str) for value in secrets.values()):
-            raise _foreign("a value in its answer is no text")
-        return Pulled({key: Sensitive(value) for key, value in secrets.items()}, _revision(data.get("revision")))
+        return pulled_from(data_of(self.call("GET", f"/v1/secrets/pull?{query}", accept=SECRETS_JSON)))
 
     def pull_or_empty(self, place: Place) -> Pulled:
         """Every value of an environment, or an empty one."""
@@ -151,11 +145,11 @@ class Api:
         headers = {"Idempotency-Key": os.urandom(16).hex()}
         if based_on is not None:
             headers["If-Match"] = f'"{based_on.id}"'
-        data = _data(self._call("POST", "/v1/secrets/push", body, headers=headers, repeatable=True))
+        data = data_of(self.call("POST", "/v1/secrets/push", body, headers=headers, repeatable=True))
         created, updated, deleted = (_count(data.get("stats"), name) for name in ("created", "updated", "deleted"))
-        return Pushed(created, updated, deleted, _revision(data.get("revision")))
+        return Pushed(created, updated, deleted, revision_of(data.get("revision")))
 
-    def _call(
+    def call(
         self,
         method: str,
         path: str,
@@ -177,14 +171,24 @@ class Api:
         return _object(reply)
 
 
+def pulled_from(data: Json) -> Pulled:
+    """The values of a pull, in the JSON form. Raises KeywayError for what no server of ours sends."""
+    secrets = data.get("secrets")
+    if not isinstance(secrets, dict):
+        raise foreign("the pull has no secrets in it")
+    if not all(isinstance(value, str) for value in secrets.values()):
+        raise foreign("a value in its answer is no text")
+    return Pulled({key: Sensitive(value) for key, value in secrets.items()}, revision_of(data.get("revision")))
+
+
 def _object(reply: Reply) -> Json:
     if 300 <= reply.status < 400:
-        raise _foreign(f"it redirects ({reply.status})")
+        raise foreign(f"it redirects ({reply.status})")
     parsed = _parsed(reply)
     if reply.status >= 400:
         raise _refusal(reply, parsed or {})
     if parsed is None:
-        raise _foreign("its answer is no JSON object")
+        raise foreign("its answer is no JSON object")
     return parsed
 
 
@@ -198,25 +202,28 @@ def _parsed(reply: Reply) -> Json | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _foreign(what: str) -> KeywayError:
+def foreign(what: str) -> KeywayError:
+    """The error for an answer that no server of ours gives."""
     return KeywayError(f"this does not look like a Keyway server: {what}", "check KEYWAY_API_URL")
 
 
-def _data(answer: Json) -> Json:
+def data_of(answer: Json) -> Json:
+    """The `data` of an answer's envelope."""
     data = answer.get("data")
     if not isinstance(data, dict):
-        raise _foreign("its answer has no data")
+        raise foreign("its answer has no data")
     return data
 
 
 def _count(stats: object, name: str) -> int:
     count = stats.get(name, 0) if isinstance(stats, dict) else None
     if not isinstance(count, int):
-        raise _foreign("its answer has no counts")
+        raise foreign("its answer has no counts")
     return count
 
 
-def _revision(found: object) -> Revision | None:
+def revision_of(found: object) -> Revision | None:
+    """A revision as the wire carries it, or None."""
     number, name = (found.get("number"), found.get("id")) if isinstance(found, dict) else (None, None)
     if not isinstance(number, int) or not isinstance(name, str):
         return None
@@ -226,7 +233,7 @@ def _revision(found: object) -> Revision | None:
 
 def _refusal(reply: Reply, problem: Json) -> KeywayError:
     """The error that a status stands for, with the server's own words (RFC 7807 `detail`, `errors`)."""
-    words, current = _words(reply.status, problem), _revision(problem.get("currentRevision"))
+    words, current = _words(reply.status, problem), revision_of(problem.get("currentRevision"))
     match reply.status:
         case 401:
             return NotSignedIn(

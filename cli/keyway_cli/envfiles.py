@@ -34,6 +34,11 @@ def environment_of(name: str) -> str:
     return _ALIASES.get(suffix, suffix)
 
 
+def full_name(environment: str) -> str:
+    """What a short name of an environment is short for: prod, dev, stg and their like."""
+    return _ALIASES.get(environment.lower(), environment)
+
+
 def checked_environment_of(path: Path) -> str:
     """The same for a file about to be pushed. Raises UsageProblem when no environment can be called that."""
     environment = environment_of(path.name)

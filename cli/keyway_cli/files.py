@@ -15,6 +15,14 @@ PRIVATE_FOLDER: Final = 0o700
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
+def working_folder() -> Path:
+    """The folder that we are in. Raises KeywayError when somebody removed it."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise KeywayError(f"the folder that you are in cannot be used: {reason(error)}", "cd somewhere else") from None
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Replaces a file by these bytes, mode 0600, such that a crash leaves the old file or the new one, complete.
 

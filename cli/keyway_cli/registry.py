@@ -13,7 +13,10 @@ from typing import Final
 
 SECTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Begin", ("login", "logout", "whoami", "init")),
-    ("Values", ("run", "pull", "push", "set")),
+    ("Values", ("run", "pull", "push", "set", "get", "list", "unset")),
+    ("Look and undo", ("diff", "history", "rollback", "trash")),
+    ("Vault", ("env", "api-keys", "connect", "connections", "disconnect", "sync", "open", "readme")),
+    ("Help", ("doctor", "completion")),
 )
 VERBS: Final = tuple(name for _, names in SECTIONS for name in names)
 

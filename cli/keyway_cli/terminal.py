@@ -52,6 +52,17 @@ class Terminal:
         """What the command came to: the object with --json, the words without."""
         print(json.dumps(data) if self.as_json else printable(text), flush=True)
 
+    def lines(self, data: dict[str, Any], lines: Sequence[str]) -> None:
+        """Results of one line each, those that begin with +, ~ or - coloured at a terminal."""
+        if self.as_json:
+            print(json.dumps(data), flush=True)
+            return
+        colored = self._color and sys.stdout.isatty()
+        for line in lines:
+            shown = one_line(line)
+            print(f"{_COLORS[shown[0]]}{shown}{_RESET}" if colored and shown[:1] in _COLORS else shown)
+        sys.stdout.flush()
+
     def table(self, data: dict[str, Any], columns: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
         """A list: the object with --json; else aligned columns, drawn at a terminal and plain elsewhere.
 
@@ -106,6 +117,12 @@ class Terminal:
 
         return click.confirm(printable(question), default=default, err=True)
 
+    def ask(self, question: str) -> str:
+        """A text, which may be empty."""
+        import click
+
+        return str(click.prompt(printable(question), default="", show_default=False, err=True)).strip()
+
     def ask_secret(self, question: str) -> str:
         """A text that is not shown while it is typed."""
         import click
@@ -158,6 +175,11 @@ def _print_plain(rows: Sequence[Sequence[str]]) -> None:
 def one_line(text: str) -> str:
     """The same for text that could pretend to be a line of ours."""
     return printable(text).replace("\n", "\ufffd")
+
+
+def minute(moment: str) -> str:
+    """A time of the wire (ISO 8601, UTC) as a person reads it: to the minute."""
+    return moment[:16].replace("T", " ")
 
 
 def printable(text: str) -> str:

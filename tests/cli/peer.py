@@ -72,7 +72,7 @@ def listening(script: Callable[[Request], Answer], tls: ssl.SSLContext | None = 
             if answer.cut != "before":
                 self.reply(answer)
 
-        do_POST = do_GET  # noqa: N815 (the name that the library calls)
+        do_POST = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815 (the names that the library calls)
 
         def reply(self, answer: Answer) -> None:
             body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()

@@ -45,20 +45,21 @@ def login(context: Context, *, with_token: bool, api_url: str | None) -> None:
 
 
 def _by_token(context: Context) -> Login:
-    token = Sensitive(_read_token(context))
+    token = Sensitive(read_token(context, "keyway login --token < file"))
     person = context.api_with(token).validate()
     return Login(context.api_url(), str(person.get("username") or ""), "", "", token)
 
 
-def _read_token(context: Context) -> str:
+def read_token(context: Context, hint: str) -> str:
+    """A token, typed unseen or read from stdin. Raises UsageProblem with the hint."""
     if context.terminal.interactive:
         token = context.terminal.ask_secret("token")
     elif sys.stdin.isatty():
-        raise UsageProblem("a token is read from stdin here", "keyway login --token < file")
+        raise UsageProblem("a token is read from stdin here", hint)
     else:
         token = sys.stdin.readline()
     if not token.strip() or not is_token(token.strip()):
-        raise UsageProblem("that is no token", "paste it, or: keyway login --token < file")
+        raise UsageProblem("that is no token", f"paste it, or: {hint}")
     return token.strip()
 
 

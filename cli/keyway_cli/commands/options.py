@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from keyway_cli.actions.context import Context
+    from keyway_cli.actions.context import Chosen, Context
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _PREFIX: Final = "keyway_cli."
@@ -82,14 +82,21 @@ def asked(name: str) -> Any:
 
 def context() -> Context:
     """The context of the command that runs, from the settings and from its options."""
+    from keyway_cli.actions.context import Chosen
+
+    chosen = Chosen(asked("vault"), asked("environment"), bool(asked("yes")), bool(asked("accept_rollback")))
+    return plain_context(chosen, as_json=bool(asked("json")), quiet=bool(asked("quiet")))
+
+
+def plain_context(chosen: Chosen | None = None, *, as_json: bool = False, quiet: bool = False) -> Context:
+    """A context from the settings, and from what was said elsewhere."""
     import os
-    from pathlib import Path
 
     from keyway_cli import settings
     from keyway_cli.actions.context import Chosen, Context
+    from keyway_cli.files import working_folder
     from keyway_cli.terminal import Terminal
 
-    read = settings.read(os.environ, Path.cwd())
-    terminal = Terminal(as_json=bool(asked("json")), color=read.color, ci=read.ci, quiet=bool(asked("quiet")))
-    chosen = Chosen(asked("vault"), asked("environment"), bool(asked("yes")), bool(asked("accept_rollback")))
-    return Context(read, terminal, chosen)
+    read = settings.read(os.environ, working_folder())
+    terminal = Terminal(as_json=as_json, color=read.color, ci=read.ci, quiet=quiet)
+    return Context(read, terminal, chosen or Chosen())
