@@ -225,10 +225,11 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
     user_tokens = UserTokenSource(database, crypto, github)
     lock = plans.admit_write if plans is not None else None
     access = Deciding(settings, database, github, sessions, macs).access(user_tokens, lock)
-    organizations = OrganizationService(database, access, macs, github, commerce.of_organizations)
+    installations = Installations(database, github, user_tokens, install_url=install_url)
+    shown = installations.shown_organizations
+    organizations = OrganizationService(database, access, macs, github, commerce.of_organizations, shown)
     permissions = Permissions(database, access, macs)
     webhook_secret = settings.github_app_webhook_secret.get_secret_value()
-    installations = Installations(database, github, user_tokens, install_url=install_url)
     return Services(
         access,
         Accounts(

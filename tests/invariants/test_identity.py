@@ -12,9 +12,11 @@ import jwt
 import psycopg
 import pytest
 from keyway_standalone.processes import Stack
-from oracle import stage
+from oracle import keys, stage
 from oracle.wire import Answer, Call, Header, bearer, send
 from stack import sign_in
+
+from tests.backend.ci.test_exchange import Workshop
 
 GUARDED: Final = (
     ("POST", "/v1/auth/token/validate"),
@@ -319,6 +321,30 @@ class TestRecycledNames:
         assert own.get(f"/v1/vaults/{owner}/renamed").json()["data"]["id"] == own.vault_id
         assert reads(own, own.token, f"{owner}/renamed") == 200
         assert reads(own, own.token) == 200
+
+    def test_what_is_bound_follows_the_repository_too(self, own: stage.Home, github: stage.GitHub) -> None:
+        """An API key of one vault and a workflow's token, under the new name as under the old one; a name that leads
+        elsewhere stays outside of what they are bound to."""
+        owner = own.full_name.split("/")[0]
+        github.repo(f"{owner}/other", {own.admin: "admin"})
+        stage.create_vault(own.stack, own.token, f"{owner}/other")
+        key = keys.give(own.stack, own.token, vaults=[own.vault_id]).token
+        workflow = Workshop(own, github, own.base).issued()
+        github.do("rename-repo", repo=own.full_name, name="renamed")
+        for token in (workflow, key):
+            assert reads(own, token, f"{owner}/renamed") == 200
+            assert reads(own, token, own.full_name) == 200
+            assert {reads(own, token, f"{owner}/{name}") for name in ("other", "nothing")} == {403}
+        assert own.get(f"/v1/vaults/{owner}/renamed").json()["data"]["id"] == own.vault_id
+
+    def test_what_is_bound_does_not_follow_the_name(self, own: stage.Home, github: stage.GitHub) -> None:
+        """The old name is another repository's by now: outside, for a key and a workflow of the one that moved."""
+        key = keys.give(own.stack, own.token, vaults=[own.vault_id]).token
+        workflow = Workshop(own, github, own.base).issued()
+        github.do("rename-repo", repo=own.full_name, name="moved-on")
+        github.repo(own.full_name, {own.admin: "admin"})
+        cold(own)
+        assert {reads(own, token, own.full_name) for token in (key, workflow)} == {403}
 
     def test_a_new_repository_under_the_old_name_is_another(self, own: stage.Home, github: stage.GitHub) -> None:
         """Whoever gets the old name of a repository does not get its vault, not even as an administrator."""

@@ -171,9 +171,13 @@ class Access:
         right: Right = Right.ANY_ROLE,
         *,
         while_uninstalled: bool = False,
+        only_reads: bool = False,
     ) -> VaultGrant:
-        """The vault of a name. With `while_uninstalled` its creator has it also while the App is not installed."""
-        actor, standing = await self._standings.of(actor, named)
+        """The vault of a name. With `while_uninstalled` its creator has it also while the App is not installed.
+
+        `only_reads`: a former role counts while GitHub is out, for reading an environment and nothing else.
+        """
+        actor, standing = await self._standings.of(actor, named, only_reads=only_reads)
         vault, role = standing.vault, standing.role
         if vault is None or role is None:
             if vault is None or not (while_uninstalled and sees_remains(actor, standing)):
@@ -220,6 +224,8 @@ class Access:
     async def manages(self, grant: VaultGrant | EnvironmentGrant) -> bool:
         """Role admin, or active owner of the organisation that owns the repository. GitHub is asked only for the
         second; without the permission to ask, admins alone manage. Raises Unavailable."""
+        if grant.origin.in_grace:
+            raise refusals.undecided(Unknown())
         if grant.role is Role.ADMIN or grant.role is None or grant.vault.installation_id is None:
             return grant.role is Role.ADMIN
         vault, person = grant.vault, grant.actor.person
@@ -388,12 +394,15 @@ class Access:
         async with self._database.read() as connection:
             rows = await store.look_up(connection, person, Numbered(workflow.github_repo_id))
         there = [one for one in found(rows, person.github_user_id, self._macs) if binding.holds(actor, one.vault.id)]
-        named = [one for one in there if one.vault.full_name.lower() == f"{asked.owner}/{asked.name}".lower()]
-        environment = next((e for one in named for e in one.environments if e.name == asked.environment), None)
-        if environment is None or not binding.holds(actor, named[0].vault.id, environment.id):
+        label = Named(asked.owner, asked.name)
+        environment = next((e for one in there for e in one.environments if e.name == asked.environment), None)
+        if environment is None or not binding.holds(actor, there[0].vault.id, environment.id):
             raise refusals.outside_binding()
-        label = Named(named[0].vault.owner_login, named[0].vault.repo_name)
-        standing = await self._standings.decided(person, label, named, since=since, only_reads=True)
+        if there[0].vault.full_name.lower() != f"{label.owner}/{label.name}".lower() and (
+            actor.binding is None or await self._standings.renamed(actor, person, actor.binding, label) is None
+        ):
+            raise refusals.outside_binding()
+        standing = await self._standings.decided(person, label, there, since=since, only_reads=True)
         if standing.vault is None or not still_allows(workflow, standing, environment):
             raise refusals.workflow_ended()
         there_now = replace(standing.vault.vault, installation_id=standing.installation_id)
@@ -409,14 +418,14 @@ class Access:
         return no_access
 
     def _vault_grant(self, actor: Actor, origin: Origin, standing: Standing, vault: Found) -> VaultGrant:
-        role = standing.role
+        role, origin = standing.role, replace(origin, in_grace=standing.in_grace)
         return VaultGrant(
             actor,
             origin,
             replace(vault.vault, installation_id=standing.installation_id),
             role,
             allowed(actor, vault, role),
-            True if role is Role.ADMIN else None,
+            True if role is Role.ADMIN and not standing.in_grace else None,
             vault.creator,
             vault.rules,
             _MINT,

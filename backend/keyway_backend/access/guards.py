@@ -110,7 +110,8 @@ class VaultGuard(Guard):
     """The vault of the repository that the path names. `asks_manage`: the grant says whether the actor manages it.
 
     `while_uninstalled`: its creator is admitted, with no role, while the App is not installed. `also` is a second scope
-    that the credential must hold, for routes that touch a second object (policy.yaml `second`).
+    that the credential must hold, for routes that touch a second object (policy.yaml `second`). `only_reads`: the right
+    is env:read, on an environment that the query names, so that a former role counts while GitHub is out.
     """
 
     def __init__(
@@ -121,9 +122,11 @@ class VaultGuard(Guard):
         while_uninstalled: bool = False,
         asks_manage: bool = False,
         also: Scope | None = None,
+        only_reads: bool = False,
     ) -> None:
         self.scope = scope
         self.right = right
+        self.only_reads = only_reads
         self.while_uninstalled = while_uninstalled
         self.asks_manage = asks_manage
         self.also = also
@@ -135,7 +138,8 @@ class VaultGuard(Guard):
             raise refusals.scope_missing(self.also)
         named = await _named_in_path(request, actor)
         origin = access.origin(request)
-        grant = await access.vault(actor, origin, named, self.right, while_uninstalled=self.while_uninstalled)
+        options = {"while_uninstalled": self.while_uninstalled, "only_reads": self.only_reads}
+        grant = await access.vault(actor, origin, named, self.right, **options)
         _refuse_other_environments(request, grant)
         await access.refuse_locked(grant.vault, self.scope)
         return await access.with_manage(grant) if self.asks_manage else grant
@@ -173,7 +177,8 @@ class SecretGuard(Guard):
         access = _access(request)
         actor = await access.actor(request, self.scope)
         named = await _named_in_path(request, actor)
-        grant = await access.vault(actor, access.origin(request), named)
+        reads = self.verb is Verb.READ and self.scope is Scope.READ
+        grant = await access.vault(actor, access.origin(request), named, only_reads=reads)
         found = await access.secret(grant, id_in_path(request, "secretId"), self.verb, trashed=self.trashed)
         await access.refuse_locked(grant.vault, self.scope)
         return found

@@ -9,6 +9,7 @@ from keyway_core.roles import Verb, type_from_name
 from keyway_backend.access import refusals
 from keyway_backend.access.grants import _MINT, EnvironmentGrant, VaultGrant
 from keyway_backend.access.matrix import allowed_verbs
+from keyway_backend.access.roles import Unknown
 from keyway_backend.platform.errors import Problem
 
 
@@ -20,6 +21,8 @@ def narrow(grant: VaultGrant, environment: str | UUID, verb: Verb, *, missing: P
     """
     if grant.role is None:
         raise missing
+    if grant.origin.in_grace and verb is not Verb.READ:
+        raise refusals.undecided(Unknown())
     for one, verbs in grant.environments.values():
         if environment in (one.id, one.name):
             if verb not in verbs:

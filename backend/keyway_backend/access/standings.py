@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Final
+from typing import Final, TypeVar
 
 from keyway_backend.access import binding, refusals, store
-from keyway_backend.access.actor import Actor, Person
+from keyway_backend.access.actor import Actor, Binding, Person
 from keyway_backend.access.callers import Callers
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.records import CachedRole, Found, found
@@ -22,6 +22,8 @@ _REMEMBERED: Final = 4096
 _REMEMBERED_ROLE: Final = metrics.ROLES.labels("remembered")
 _ASKED_ROLE: Final = metrics.ROLES.labels("asked")
 
+K = TypeVar("K")
+
 
 class Standings:
     """Finds out what people are on vaults."""
@@ -35,6 +37,7 @@ class Standings:
         self._macs = macs
         self._grace_seconds = grace_seconds
         self._absent: OrderedDict[tuple[int, str], float] = OrderedDict()
+        self._outside: OrderedDict[tuple[int, str, Binding], float] = OrderedDict()
 
     def forget_absent(self) -> None:
         """A vault is about to be made where there was none."""
@@ -63,11 +66,38 @@ class Standings:
     async def look_up_bound(
         self, actor: Actor, named: Named, environment: str | None = None
     ) -> tuple[Actor, list[Found]]:
-        """Own, foreign and missing vaults outside a binding are refused alike, before GitHub is asked."""
+        """Own, foreign and missing vaults outside a binding are refused alike. A name that no vault within it bears is
+        followed to its repository, as for everybody else: that may be one of these vaults' under its new name."""
         actor, there = await self.look_up(actor, named, environment)
-        if actor.binding is not None and not any(binding.holds(actor, one.vault.id) for one in there):
+        if actor.binding is None or any(binding.holds(actor, one.vault.id) for one in there):
+            return actor, there
+        repository = await self.renamed(actor, actor.person, actor.binding, named)
+        if repository is None:
             raise refusals.outside_binding()
+        actor, there = await self.look_up(actor, Numbered(repository.id), environment)
         return actor, there
+
+    async def renamed(self, actor: Actor, person: Person, bound: Binding, named: Named) -> Repository | None:
+        """The repository that has a name now, if its vault lies within a binding; its label is brought up to date.
+
+        What leads outside is remembered for a while, whatever it is, so that its time tells nothing either. Raises
+        Unavailable.
+        """
+        key = (person.github_user_id, f"{named.owner}/{named.name}".lower(), bound)
+        if self._outside.get(key, 0.0) > time.monotonic():
+            return None
+        answer = await self._roles.ask(person, named.owner, named.name, since=time.monotonic())
+        if isinstance(answer, Misconfigured | Unknown):
+            raise refusals.undecided(answer)
+        repository = answer.repository if isinstance(answer, Granted | Denied) else None
+        if repository is not None:
+            async with self._database.read() as connection:
+                vaults = await store.vaults_of(connection, repository.id)
+                if any(binding.holds(actor, one) for one in vaults):
+                    await store.relabel(connection, repository)
+                    return repository
+        _keep(self._outside, key)
+        return None
 
     async def decided(
         self,
@@ -126,9 +156,15 @@ class Standings:
         kept for all, a second account could tell by the time whether a stranger's vault is there."""
         if there:
             return
-        self._absent[_key(person, named)] = time.monotonic() + DENIED_SECONDS
-        if len(self._absent) > _REMEMBERED:
-            self._absent.popitem(last=False)
+        _keep(self._absent, _key(person, named))
+
+
+def _keep(refused: OrderedDict[K, float], key: K) -> None:
+    """Remembers a refusal for as long as those of GitHub; the oldest makes room."""
+    refused[key] = time.monotonic() + DENIED_SECONDS
+    refused.move_to_end(key)
+    if len(refused) > _REMEMBERED:
+        refused.popitem(last=False)
 
 
 def _former(vault: Found | None, seconds: int) -> CachedRole | None:

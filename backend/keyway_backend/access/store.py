@@ -286,6 +286,12 @@ async def last_event(connection: Connection, *, person: int, repository: int) ->
     return row["raised_at"] if row is not None else None
 
 
+async def vaults_of(connection: Connection, repository: int) -> list[UUID]:
+    """The vault of a repository, if it has one."""
+    statement = "SELECT id FROM vaults WHERE github_repo_id = %(repository)s AND deleted_at IS NULL"
+    return [row["id"] for row in await rows(connection, statement, repository=repository)]
+
+
 async def relabel(connection: Connection, repository: Repository) -> None:
     """Brings the labels of a repository's vault up to date."""
     await run(

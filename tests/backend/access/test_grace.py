@@ -49,7 +49,8 @@ class TestRefused:
         out(github)
         assert home.push({"A": "1"}, "development").status == 503
         path = f"/v1/vaults/{home.full_name}"
-        assert home.get(path).status == 503
+        for page in ("", "/secrets", "/trash", "/environments", "/permissions", "/activity", "/exposure"):
+            assert home.get(path + page).status == 503, page
         assert home.post(f"{path}/environments", {"name": "another"}).status == 503
         assert home.post(f"{path}/oidc-rules", {"environment": "staging"}).status == 503
         assert send(home.base, Call("DELETE", path, (bearer(home.token),))).status == 503
@@ -109,13 +110,47 @@ class TestServed:
         assert pull(home, home.token).status == 200
         assert marked(home) == before + 1
 
+    def test_every_read_of_an_environment_goes_on(self, home: Home, github: GitHub) -> None:
+        """Secret by secret, its history, a comparison (policy.yaml: right env:read); what shows a value is marked."""
+        path, secret = f"/v1/vaults/{home.full_name}", kept(home)
+        out(github)
+        before = marked(home, "secret_value_accessed")
+        for page in (
+            f"/secrets/{secret}/value",
+            f"/secrets/{secret}/versions",
+            "/environments/development/revision",
+            "/environments/development/revisions",
+            "/compare?left=development&right=staging",
+        ):
+            assert home.get(path + page).status == 200, page
+        assert marked(home, "secret_value_accessed") == before + 1
 
-def marked(home: Home) -> int:
-    """Pulls whose record says that GitHub was out."""
+    def test_reading_is_all(self, home: Home, github: GitHub) -> None:
+        """By the same secret: no write, and nothing that an administrator sees and a reader does not."""
+        path, secret = f"/v1/vaults/{home.full_name}", kept(home)
+        out(github)
+        assert home.get(f"{path}/secrets/{secret}/access-history").status == 503
+        for method, page, body in (
+            ("PATCH", f"/secrets/{secret}", {"value": "other"}),
+            ("DELETE", f"/secrets/{secret}", None),
+            ("POST", f"/secrets/{secret}/copy", {"environment": "staging"}),
+        ):
+            answer = send(home.base, Call(method, path + page, (bearer(home.token),), body))
+            assert answer.status == 503, page
+
+
+def kept(home: Home) -> str:
+    """The id of the secret in development."""
+    return str(home.get(f"/v1/vaults/{home.full_name}/secrets").json()["data"][0]["id"])
+
+
+def marked(home: Home, action: str = "secrets_pulled") -> int:
+    """Records of that kind that say that GitHub was out."""
     [(count,)] = sql(
         home.stack,
         """SELECT count(*)::int FROM audit_events
-           WHERE action = 'secrets_pulled' AND vault_id = %s AND details ->> 'githubGrace' = 'true'""",
+           WHERE action = %s AND vault_id = %s AND details ->> 'githubGrace' = 'true'""",
+        action,
         home.vault_id,
     )
     return int(count)

@@ -230,6 +230,31 @@ class TestShows:
             team.home.admin: False, team.member_login: True,
         }  # fmt: skip
 
+    def test_a_list_that_the_kept_roster_is_behind(self, team: Team) -> None:
+        """Whoever joined is in the list at once, with whatever role; whoever left is not, though still on the roster;
+        and somebody whom GitHub shows the installation to for a repository's sake is no member."""
+        wait_for_roster(team)
+        stack, github = team.home.stack, team.github
+        newcomer, helper = github.user("newcomer"), github.user("helper")
+        github.do("set-member", org=team.login, login=newcomer, role="member")
+        for login in (newcomer, helper):
+            github.do("set-role", repo=team.home.full_name, login=login, role="read")
+        [item] = listed(stack, sign_in(stack, newcomer))
+        assert (item["login"], item["role"]) == (team.login, "member")
+        assert listed(stack, sign_in(stack, helper)) == []
+        github.do("set-member", org=team.login, login=team.member_login, role=None)
+        assert listed(stack, team.member) == []
+
+    def test_a_list_for_somebody_whose_token_is_gone(self, team: Team) -> None:
+        """Their session stays; the kept roster says where to ask."""
+        wait_for_roster(team)
+        sql(
+            team.home.stack,
+            "DELETE FROM github_tokens WHERE user_id = (SELECT id FROM users WHERE login = %s)",
+            team.member_login,
+        )
+        assert [item["login"] for item in listed(team.home.stack, team.member)] == [team.login]
+
     def test_the_roster_of_now(self, team: Team) -> None:
         """Read from GitHub at once, owners first, whoever signed in by id and the others by number."""
         newcomer = team.github.user("newcomer")

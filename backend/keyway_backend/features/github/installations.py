@@ -16,7 +16,7 @@ from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.github import store
 from keyway_backend.features.github.asking import answered
 from keyway_backend.platform.clock import iso
-from keyway_backend.platform.errors import Problem
+from keyway_backend.platform.errors import Forbidden, Problem
 
 _AT_ONCE: Final = 6
 _ORGANIZATION: Final = "Organization"
@@ -119,6 +119,15 @@ class Installations:
             seen = await self._looked(one)
             async with self._database.transaction() as connection:
                 await self.keep(connection, seen)
+
+    async def shown_organizations(self, grant: PersonGrant) -> list[int]:
+        """The numbers of the organisations whose installations GitHub shows to the person; none for somebody whose
+        token is gone. It says nothing about membership. Raises Unavailable."""
+        try:
+            _, shown = await answered(self._listed(grant))
+        except Forbidden:
+            return []
+        return [one.account.id for one in shown if one.account.type == _ORGANIZATION and one.active]
 
     async def organizations(self, grant: PersonGrant) -> dict[str, Any]:
         """The organisations that the App is installed on and the person is in."""

@@ -26,6 +26,7 @@ BROWSER_COOKIE: Final = "__Host-keyway_provider"
 Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Owner = Annotated[PersonGrant, Depends(PersonGuard(Scope.SESSION))]
 Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ))]
+Onlooker = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, only_reads=True))]
 Text = Annotated[str | None, Query(max_length=2048)]
 Connection = Annotated[str, Query(alias="connectionId", max_length=200)]
 Project = Annotated[str, Query(alias="projectId", min_length=1, max_length=200)]
@@ -137,7 +138,7 @@ def _comparisons(routes: APIRouter, syncing: Syncing) -> None:
     @routes.get(f"{at}/status", responses={200: {"model": schemas.StatusAnswer}})
     async def sync_status(  # noqa: PLR0913 - the query's parameters
         request: Request,
-        grant: Member,
+        grant: Onlooker,
         connection_id: Connection,
         project_id: Project,
         *,
@@ -154,7 +155,7 @@ def _comparisons(routes: APIRouter, syncing: Syncing) -> None:
     @routes.get(f"{at}/diff", responses={200: {"model": schemas.DiffAnswer}})
     async def sync_diff(
         request: Request,
-        grant: Member,
+        grant: Onlooker,
         connection_id: Connection,
         project_id: Project,
         service_id: Service = None,

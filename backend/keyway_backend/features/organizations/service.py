@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -35,6 +35,8 @@ from keyway_backend.platform.metrics import integrity_alarm
 from keyway_backend.platform.parsing import invalid
 
 Row = Mapping[str, Any]
+ShownOrganizations = Callable[[PersonGrant], Awaitable[Sequence[int]]]
+"""The numbers of the organisations whose installations GitHub shows to a person."""
 ROSTER_JOB: Final = "organization_roster"
 _AT_ONCE: Final = 8
 _log = log.logger("organizations")
@@ -44,21 +46,31 @@ class Organizations:
     """The organisations of this instance, as far as GitHub lets somebody see them."""
 
     def __init__(
-        self, database: Database, access: Access, macs: Macs, github: GitHub, plans: OrganizationPlans
+        self,
+        database: Database,
+        access: Access,
+        macs: Macs,
+        github: GitHub,
+        plans: OrganizationPlans,
+        shown: ShownOrganizations,
     ) -> None:
         self._database = database
         self._access = access
         self._macs = macs
         self._github = github
         self._plans = plans
+        self._shown = shown
 
     # showing -----------------------------------------------------------------------------------------------------
 
     async def mine(self, grant: PersonGrant) -> list[dict[str, Any]]:
-        """Those of which the caller is an active member now. One that GitHub says nothing of for want of a permission
-        is left out: its owner's mistake must not close everybody's list."""
+        """Those of which the caller is an active member now. Looked at are those whose installation GitHub shows to the
+        caller, and those on whose kept roster the caller stood, which may be behind; membership is asked for either
+        way. One that GitHub says nothing of for want of a permission is left out: its owner's mistake must not close
+        everybody's list."""
+        shown = await self._shown(grant)
         async with self._database.read() as connection:
-            found = await store.of_person(connection, grant.actor.github_user_id)
+            found = await store.of_person(connection, grant.actor.github_user_id, shown)
             plans = await self._plans.of_organizations(connection, [row["github_org_id"] for row in found])
         gate = asyncio.Semaphore(_AT_ONCE)
 

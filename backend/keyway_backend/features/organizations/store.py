@@ -55,15 +55,17 @@ async def by_number(connection: Connection, github_org_id: int) -> DictRow | Non
     )
 
 
-async def of_person(connection: Connection, github_user_id: int) -> list[DictRow]:
-    """The organisations on whose roster a person was, with their counts."""
+async def of_person(connection: Connection, github_user_id: int, shown: Sequence[int]) -> list[DictRow]:
+    """The organisations on whose roster a person was, and those of these numbers, with their counts."""
     return await rows(
         connection,
         _SHOWN
-        + """ WHERE EXISTS (SELECT FROM organization_members AS m
+        + """ WHERE o.github_org_id = ANY(%(shown)s) OR
+                  EXISTS (SELECT FROM organization_members AS m
                             WHERE m.organization_id = o.id AND m.github_user_id = %(person)s)
               ORDER BY lower(o.login), o.id""",
         person=github_user_id,
+        shown=list(shown),
     )
 
 

@@ -28,7 +28,7 @@ _REVISION: Final = f"{_ONE}/revisions/{{revision}}"
 Poller = Annotated[EnvironmentGrant, Depends(EnvironmentGuard(Scope.READ, Verb.READ, ci=True))]
 Reader = Annotated[EnvironmentGrant, Depends(EnvironmentGuard(Scope.READ, Verb.READ))]
 Writer = Annotated[EnvironmentGrant, Depends(EnvironmentGuard(Scope.WRITE, Verb.WRITE))]
-Comparer = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ))]
+Comparer = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, only_reads=True))]
 Copier = Annotated[VaultGrant, Depends(VaultGuard(Scope.WRITE, also=Scope.READ))]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
