@@ -172,7 +172,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         commerce = Commerce.of(settings, database, opened)
         key = _derived(settings.jwt_secret.get_secret_value(), b"keyway/backend/idempotency")
         values = SecretsService(database, crypto, events, key)
-        syncs = Syncs.of(settings, database, crypto, values, opened)
+        syncs = Syncs.of(settings, database, crypto, values, opened, commerce.plans)
         running = _services(settings, database, crypto, github, events, Health(checks), limits, commerce, values, syncs)
         opened.push_async_callback(running.workflows.close)
         yield running
@@ -235,7 +235,7 @@ def _services(  # noqa: PLR0913, PLR0917 - what lives as long as the process, on
         Accounts(
             database, crypto, github, signed_in, sessions, github_url=settings.github_url, install_url=install_url
         ),
-        OwnAccount(database, macs, plans=plans),
+        OwnAccount(database, macs, plans=plans, connections=syncs.integrations),
         ApiKeys(database, access, macs),
         _sign_ins(settings, database, github, signed_in, sessions, installations),
         cookies,

@@ -17,6 +17,7 @@ from keyway_backend.clients.providers.railway import Railway
 from keyway_backend.clients.providers.vercel import Vercel
 from keyway_backend.db.engine import Database
 from keyway_backend.features.integrations import routes as integrations_routes
+from keyway_backend.features.integrations.hooks import Plans
 from keyway_backend.features.integrations.service import Integrations
 from keyway_backend.features.integrations.syncing import Syncing
 from keyway_backend.features.secrets.service import SecretsService
@@ -40,6 +41,7 @@ class Syncs:
         crypto: VaultCrypto,
         secrets: SecretsService,
         opened: AsyncExitStack,
+        plans: Plans | None,
     ) -> Self:
         """All of them; connections to providers are closed with `opened`."""
         origins = Origins(origin_of(settings.dashboard_url), settings.allowed_origins)
@@ -51,7 +53,8 @@ class Syncs:
                 return None
 
         providers = _providers(settings, opened)
-        integrations = Integrations(database, crypto, providers, api_url=settings.api_url, allowed=allowed)
+        api = settings.api_url
+        integrations = Integrations(database, crypto, providers, api_url=api, allowed=allowed, plans=plans)
         return cls(integrations, Syncing(database, integrations, secrets))
 
     def routers(self, origin: Callable[[Request], Origin]) -> tuple[APIRouter, ...]:

@@ -22,6 +22,17 @@ _FORBIDDEN: Final = ("ENCRYPTION_KEY", "ENCRYPTION_KEYS", "ENCRYPTION_KEY_FILE",
 _ORIGIN: Final = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _DOMAIN: Final = re.compile(r"([a-z0-9-]+\.)*[a-z0-9-]+")
 _MIN_SECRET_CHARACTERS: Final = 32
+# Where tokens, and to some of them addresses of people or values, go while the variable behind it is set.
+_GET_TOKENS: Final = {
+    "ipinfo_url": "ipinfo_token",
+    "resend_url": "resend_api_key",
+    "stripe_api_base": "billing_enabled",
+    "vercel_url": "vercel_client_id",
+    "vercel_api_url": "vercel_client_id",
+    "netlify_url": "netlify_client_id",
+    "netlify_api_url": "netlify_client_id",
+    "railway_api_url": "railway_api_url",
+}
 _MIN_DISTINCT_CHARACTERS: Final = 10
 
 
@@ -244,9 +255,7 @@ def refusals(settings: Settings) -> list[str]:
     problems += [f"{path.upper()}: no such file" for path in files if not getattr(settings, path).is_file()]
     if settings.geoip_database_path is not None and not settings.geoip_database_path.is_file():
         problems.append("GEOIP_DATABASE_PATH: no such file")
-    ipinfo = urlsplit(settings.ipinfo_url)
-    if ipinfo.scheme != "https" and ipinfo.hostname not in LOOPBACK:
-        problems.append("IPINFO_URL: people's addresses and the token go there, so it must start with https://")
+    problems += _unencrypted(settings)
     problems += _incomplete_billing(settings)
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
@@ -268,10 +277,18 @@ def _incomplete_billing(settings: Settings) -> list[str]:
         return []
     needed = ("stripe_secret_key", "stripe_webhook_secret")
     missing = [name for name in needed if not getattr(settings, name).get_secret_value()]
-    problems = [f"{name.upper()}: needed while BILLING_ENABLED is true" for name in missing]
-    parts = urlsplit(settings.stripe_api_base)
-    if parts.scheme != "https" and (parts.hostname or "") not in LOOPBACK:
-        problems.append("STRIPE_API_BASE: does not start with https://")
+    return [f"{name.upper()}: needed while BILLING_ENABLED is true" for name in missing]
+
+
+def _unencrypted(settings: Settings) -> list[str]:
+    problems = []
+    for name, switch in _GET_TOKENS.items():
+        on = getattr(settings, switch)
+        parts = urlsplit(getattr(settings, name))
+        if not (on.get_secret_value() if isinstance(on, SecretStr) else on):
+            continue
+        if parts.scheme != "https" and (parts.hostname or "") not in LOOPBACK:
+            problems.append(f"{name.upper()}: tokens go there, so it must start with https://")
     return problems
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
@@ -363,6 +363,88 @@ class TestPartial:
         body = {"connectionId": other.connect("railway"), **PROJECTS["railway"], "allowDelete": True}
         done = other.data("POST", other.sync_path(""), body)
         assert (done["success"], desk.there.variables["LIVE"]) == (False, "1")
+
+    @pytest.mark.parametrize(
+        ("provider", "environment"),
+        [("railway", "env-p"), ("netlify", "all"), ("netlify", "branch"), ("vercel", "env_custom"), ("vercel", "")],
+    )
+    def test_a_target_is_named_as_its_provider_names_it(self, desk: Desk, provider: str, environment: str) -> None:
+        """Its id, or a word that stands for several, would hide how protected it is: nothing is read or sent."""
+        writer = desk.home.with_role("write")
+        assert desk.home.push({"MINE": "1"}, "staging").status == 200
+        seed(desk.there, provider, {"MINE": "theirs"}, "HIDDEN")
+        before, calls = held(desk.there, provider), self.written(desk)
+        wanted = {"connectionId": self.connection_of(desk, provider, writer), **PROJECTS[provider]}
+        body = {**wanted, "keywayEnvironment": "staging", "providerEnvironment": environment, "allowDelete": True}
+        answer = desk.ask("POST", desk.sync_path(""), body, writer)
+        assert answer.status in {200, 400}
+        assert answer.status == 400 or answer.json()["data"]["success"] is False
+        assert (held(desk.there, provider), self.written(desk)) == (before, calls)
+
+    def connection_of(self, desk: Desk, provider: str, token: str) -> str:
+        """A connection of somebody else."""
+        other = Desk(replace(desk.home, token=token), desk.there)
+        return other.connect(provider)
+
+    def written(self, desk: Desk) -> int:
+        """How many requests may have changed something at a provider."""
+        changing = [one for one in desk.there.web.asked if one.method in {"PATCH", "DELETE"} or b"mutation" in one.raw]
+        return len([*changing, *(one for one in desk.there.web.asked if one.path.startswith("/v10/projects"))]) - len(
+            [one for one in desk.there.web.asked if one.method == "GET" and one.path.startswith("/v10/projects")]
+        )
+
+    def test_vercel_keeps_what_serves_more_than_the_target(self, desk: Desk) -> None:
+        """Other targets, a team's own environments and single branches keep their value; hidden ones stay hidden."""
+        assert desk.home.push({"SHARED": "ours", "SECRET": "ours", "BRANCH": "ours"}, "staging").status == 200
+        desk.there.entries[:] = [
+            {"id": "e1", "key": "SHARED", "value": "t", "type": "encrypted", "target": ["preview"],
+             "customEnvironmentIds": ["env_1"]},
+            {"id": "e2", "key": "SECRET", "value": "", "type": "sensitive", "target": ["production", "preview"]},
+            {"id": "e3", "key": "BRANCH", "value": "b", "type": "encrypted", "target": [], "gitBranch": "x"},
+            {"id": "e4", "key": "ONLY", "value": "b", "type": "encrypted", "target": ["preview"], "gitBranch": "x"},
+            {"id": "e5", "key": "GONE", "value": "g", "type": "encrypted", "target": ["preview"],
+             "customEnvironmentIds": ["env_1"]},
+        ]  # fmt: skip
+        wanted = {"connectionId": desk.connect("vercel"), "projectId": "prj", "keywayEnvironment": "staging"}
+        body = {**wanted, "providerEnvironment": "preview", "allowDelete": True}
+        assert desk.data("POST", desk.sync_path(""), body)["status"] == "success"
+        left = {one["id"]: one for one in desk.there.entries}
+        assert [(left[id_]["value"], left[id_]["target"]) for id_ in ("e1", "e2", "e3", "e4", "e5")] == [
+            ("t", []), ("", ["production"]), ("b", []), ("b", ["preview"]), ("g", []),
+        ]  # fmt: skip
+        added = {one["key"]: (one["type"], one["target"]) for one in desk.there.entries[5:]}
+        assert added["SHARED"] == ("encrypted", ["preview"])
+        assert added["SECRET"] == ("sensitive", ["preview"])
+
+    def test_netlify_keeps_what_serves_every_context(self, desk: Desk) -> None:
+        """The preview says so, and the sync is no failure for it."""
+        assert desk.home.push({"MINE": "1"}, "staging").status == 200
+        everywhere = [{"id": "va", "context": "all", "value": "everywhere"}]
+        desk.there.accounts[:] = [{"key": "EVERYWHERE", "values": everywhere}]
+        wanted = {"connectionId": desk.connect("netlify"), "projectId": "site1", "keywayEnvironment": "staging"}
+        wanted["providerEnvironment"] = "deploy-preview"
+        query = "&".join(f"{name}={value}" for name, value in wanted.items())
+        plan = desk.data("GET", f"{desk.sync_path('/preview')}?{query}&allowDelete=true")
+        assert (plan["toDelete"], plan["toSkip"]) == ([], ["EVERYWHERE"])
+        assert desk.data("POST", desk.sync_path(""), {**wanted, "allowDelete": True})["status"] == "success"
+        assert desk.there.accounts[0]["values"] == everywhere
+
+    def test_half_a_character_does_not_come(self, desk: Desk) -> None:
+        """What cannot be stored is left there, and the rest comes."""
+        assert desk.home.push({"KEPT": "mine"}, "production").status == 200
+        seed(desk.there, "railway", {"HALF": "\ud83d", "WHOLE": "\U0001f511"}, "HIDDEN")
+        wanted = {"connectionId": desk.connect("railway"), **PROJECTS["railway"], "direction": "pull"}
+        assert desk.data("POST", desk.sync_path(""), wanted)["success"] is True
+        values = desk.home.values("production")
+        assert values["WHOLE"] == "\U0001f511"
+        assert "HALF" not in values
+
+    def test_connected_providers_are_counted(self, desk: Desk) -> None:
+        """Providers, not accounts at them; each person their own."""
+        other = Desk(replace(desk.home, token=desk.home.with_role("triage")), desk.there)
+        for provider in ("vercel", "vercel", "railway"):
+            other.connect(provider)
+        assert other.data("GET", "/v1/users/me/usage")["usage"]["providers"] == 2
 
     def test_no_value_of_another_environment_ever_left(self, desk: Desk) -> None:
         """Only what was synced was sent."""

@@ -93,6 +93,21 @@ class TestRefuses:
         assert line.startswith("STRIPE_API_BASE: ")
         assert load({**good, "STRIPE_API_BASE": "http://stripe.example"}).billing_enabled is False
 
+    @pytest.mark.parametrize(
+        ("switch", "address"),
+        [
+            ({"IPINFO_TOKEN": CANARY}, "IPINFO_URL"),
+            ({"RESEND_API_KEY": CANARY, "MAIL_FROM": "k@e.org"}, "RESEND_URL"),
+            ({"NETLIFY_CLIENT_ID": "n", "NETLIFY_CLIENT_SECRET": CANARY}, "NETLIFY_API_URL"),
+            ({}, "RAILWAY_API_URL"),
+        ],
+    )
+    def test_tokens_over_a_wire_in_clear(self, good: dict[str, str], switch: dict[str, str], address: str) -> None:
+        """Refused while the service is on, but on loopback."""
+        [line] = refused({**good, **switch, address: "http://service.example"})
+        assert line.startswith(f"{address}: ")
+        load({**good, **switch, address: "http://127.0.0.1:9"})
+
     def test_all_problems_at_once(self) -> None:
         """Nobody has to start ten times to learn of ten mistakes."""
         lines = refused({"ENCRYPTION_KEY": CANARY})

@@ -6,8 +6,10 @@ from keyway_backend.clients.providers.base import (
     Project,
     Provider,
     ProviderFailed,
+    ProviderSilent,
     Target,
     Variables,
+    within,
 )
 
-__all__ = ["Account", "Key", "Project", "Provider", "ProviderFailed", "Target", "Variables"]
+__all__ = ["Account", "Key", "Project", "Provider", "ProviderFailed", "ProviderSilent", "Target", "Variables", "within"]

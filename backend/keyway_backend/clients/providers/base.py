@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -10,10 +12,15 @@ import httpx
 from keyway_core.sensitive import Sensitive
 
 CALL_SECONDS: Final = 8.0
+_AT_ONCE: Final = 8
 
 
 class ProviderFailed(Exception):
     """The provider did not do it. The text is a sentence of ours: never a token, a value or the provider's words."""
+
+
+class ProviderSilent(ProviderFailed):
+    """It cannot be reached, does not answer in time, or is broken itself: nothing is said about the token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,13 @@ class Target:
 class Variables:
     """What is there. A value of None cannot be read, so it is neither compared nor deleted.
 
-    `handles` are the provider's own, which `write` and `delete` need.
+    `fixed` serve more than the target and cannot be taken from it alone, so they are not deleted either. `handles` are
+    the provider's own, which `write` and `delete` need.
     """
 
     values: Mapping[str, Sensitive | None]
     handles: Mapping[str, Any] = field(default_factory=dict)
+    fixed: frozenset[str] = frozenset()
 
 
 class Provider(Protocol):
@@ -107,11 +116,13 @@ class Provider(Protocol):
     async def read(self, key: Key, target: Target) -> Variables:
         """The variables of a target."""
 
-    async def write(self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables) -> set[str]:
-        """Sets variables; the names that were not accepted."""
+    async def write(
+        self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables, done: set[str]
+    ) -> None:
+        """Sets variables, and adds each name to `done` when it is accepted: the caller may break off at any moment."""
 
-    async def delete(self, key: Key, target: Target, names: set[str], there: Variables) -> set[str]:
-        """Deletes variables; the names that are still there."""
+    async def delete(self, key: Key, target: Target, names: set[str], there: Variables, done: set[str]) -> None:
+        """Deletes variables, and adds each name to `done` when it is gone. May be broken off as well."""
 
 
 class Http:
@@ -146,12 +157,40 @@ class Http:
             if answer.is_success:
                 return answer.json() if answer.content else None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            raise ProviderFailed(f"{self._name} cannot be reached, or did not answer understandably.") from None
+            raise ProviderSilent(f"{self._name} cannot be reached, or did not answer understandably.") from None
         if answer.status_code in {401, 403}:
             raise ProviderFailed(f"{self._name} refused the connection's token. Disconnect it and connect it again.")
         if answer.status_code == 404:
             raise ProviderFailed(f"{self._name} has no such project or environment for this connection.")
-        raise ProviderFailed(f"{self._name} answered with status {answer.status_code}.")
+        failed = ProviderSilent if answer.is_server_error else ProviderFailed
+        raise failed(f"{self._name} answered with status {answer.status_code}.")
+
+
+@asynccontextmanager
+async def within(seconds: float) -> AsyncIterator[None]:
+    """Bounds everything that is asked of a provider inside the block. Raises ProviderSilent."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise ProviderSilent("The provider did not answer in time.") from None
+
+
+async def each(names: Iterable[str], do: Callable[[str], Awaitable[None]], done: set[str]) -> None:
+    """Does it for several names at once, and adds those for which it succeeded."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> None:
+        async with gate:
+            try:
+                await do(name)
+            except ProviderFailed:
+                return
+            done.add(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(one(name))
 
 
 def text_of(found: Any, name: str) -> str:

@@ -16,6 +16,7 @@ from keyway_backend.clients.providers.base import (
     ProviderFailed,
     Target,
     Variables,
+    each,
     list_of,
     optional,
     text_of,
@@ -84,45 +85,45 @@ class Netlify:
 
     async def read(self, key: Key, target: Target) -> Variables:
         """Of each variable the value of our context, else the one of every context. Secret ones tell none."""
+        if target.environment not in _CONTEXTS:  # "all" among others: production would be written with it
+            raise ProviderFailed(f"Netlify has no such environment for a sync; it has {', '.join(_CONTEXTS)}.")
         path, query = await self._place(key, target)
         entries = list_of(await self._http.call("GET", path, token=key.token, query=query))
         there = {text_of(one, "key"): one for one in entries if _value_in(one, target.environment) is not None}
         values = {name: _readable(one, target.environment) for name, one in there.items()}
-        return Variables(values, there)
+        shared = (name for name, one in there.items() if not _is_own(one, target.environment))
+        return Variables(values, there, frozenset(shared))
 
-    async def write(self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables) -> set[str]:
-        """New ones in one call, each that is there by itself."""
+    async def write(
+        self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables, done: set[str]
+    ) -> None:
+        """The value of our context, of each variable."""
         path, query = await self._place(key, target)
-        failed: set[str] = set()
-        for name, value in values.items():
-            own = {"context": target.environment, "value": value.reveal()}
-            try:
-                if name in there.handles:
-                    at = f"{path}/{quote(name, safe='')}"
-                    await self._http.call("PATCH", at, token=key.token, query=query, json=own)
-                else:
-                    await self._http.call(
-                        "POST", path, token=key.token, query=query, json=[{"key": name, "values": [own]}]
-                    )
-            except ProviderFailed:
-                failed.add(name)
-        return failed
 
-    async def delete(self, key: Key, target: Target, names: set[str], there: Variables) -> set[str]:
+        async def put(name: str) -> None:
+            own = {"context": target.environment, "value": values[name].reveal()}
+            if name in there.handles:
+                at = f"{path}/{quote(name, safe='')}"
+                await self._http.call("PATCH", at, token=key.token, query=query, json=own)
+                return
+            new = [{"key": name, "values": [own]}]
+            await self._http.call("POST", path, token=key.token, query=query, json=new)
+
+        await each(values, put, done)
+
+    async def delete(self, key: Key, target: Target, names: set[str], there: Variables, done: set[str]) -> None:
         """The value of our context. One that serves every context is not ours to delete."""
         path, query = await self._place(key, target)
-        failed: set[str] = set()
-        for name in names:
-            value = _value_in(there.handles[name], target.environment) or {}
-            if value.get("context") != target.environment:
-                failed.add(name)
-                continue
+
+        async def remove(name: str) -> None:
+            entry = there.handles[name]
+            if not _is_own(entry, target.environment):
+                raise ProviderFailed("It serves every context.")
+            value = _value_in(entry, target.environment)
             at = f"{path}/{quote(name, safe='')}/value/{quote(text_of(value, 'id'), safe='')}"
-            try:
-                await self._http.call("DELETE", at, token=key.token, query=query)
-            except ProviderFailed:
-                failed.add(name)
-        return failed
+            await self._http.call("DELETE", at, token=key.token, query=query)
+
+        await each(names, remove, done)
 
     async def _place(self, key: Key, target: Target) -> tuple[str, dict[str, str | None]]:
         site = await self._http.call("GET", f"/api/v1/sites/{quote(target.project_id, safe='')}", token=key.token)
@@ -148,6 +149,10 @@ def _value_in(entry: Mapping[str, Any], context: str) -> dict[str, Any] | None:
             if value.get("context") == wanted:
                 return value
     return None
+
+
+def _is_own(entry: Mapping[str, Any], context: str) -> bool:
+    return (_value_in(entry, context) or {}).get("context") == context
 
 
 def _readable(entry: Mapping[str, Any], context: str) -> Sensitive | None:

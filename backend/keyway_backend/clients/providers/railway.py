@@ -15,6 +15,7 @@ from keyway_backend.clients.providers.base import (
     ProviderFailed,
     Target,
     Variables,
+    each,
     list_of,
     optional,
     text_of,
@@ -77,7 +78,9 @@ class Railway:
         values = {name: Sensitive(value) if isinstance(value, str) else None for name, value in found.items()}
         return Variables(values, {"": environment})
 
-    async def write(self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables) -> set[str]:
+    async def write(
+        self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables, done: set[str]
+    ) -> None:
         """All at once, or none; then the service is started anew."""
         target = _with_service(target)
         asked = self._where(target, there) | {
@@ -88,19 +91,18 @@ class Railway:
         try:
             await self._ask(key, _UPSERT, {"input": asked})
         except ProviderFailed:
-            return set(values)
+            return
+        done.update(values)
         await self._redeploy(key, target, there)
-        return set()
 
-    async def delete(self, key: Key, target: Target, names: set[str], there: Variables) -> set[str]:
-        """One after the other."""
-        where, failed = self._where(_with_service(target), there), set()
-        for name in names:
-            try:
-                await self._ask(key, _DELETE, {"input": where | {"name": name}})
-            except ProviderFailed:
-                failed.add(name)
-        return failed
+    async def delete(self, key: Key, target: Target, names: set[str], there: Variables, done: set[str]) -> None:
+        """Each by itself."""
+        where = self._where(_with_service(target), there)
+
+        async def remove(name: str) -> None:
+            await self._ask(key, _DELETE, {"input": where | {"name": name}})
+
+        await each(names, remove, done)
 
     def _where(self, target: Target, there: Variables) -> dict[str, Any]:
         return {
@@ -119,9 +121,10 @@ class Railway:
             return
 
     async def _environment(self, key: Key, target: Target) -> str:
+        """By its name alone: how protected a target is, is inferred from that (contract.md 2.6)."""
         project = (await self._ask(key, _ENVIRONMENTS, {"project": target.project_id})).get("project") or {}
         for one in _nodes(project.get("environments")):
-            if target.environment in (one.get("name"), one.get("id")):
+            if one.get("name") == target.environment:
                 return text_of(one, "id")
         raise ProviderFailed("Railway has no such project or environment for this connection.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Coroutine, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -17,6 +18,7 @@ from keyway_backend.clients.providers.base import (
     ProviderFailed,
     Target,
     Variables,
+    each,
     list_of,
     optional,
     text_of,
@@ -39,9 +41,12 @@ class Vercel:
         self._client_id, self._client_secret = client_id, client_secret
         self._http = Http(self.display_name, api)
         self.configured = bool(client_id)
+        self._exchanges: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
-        """Closes kept connections."""
+        """Closes kept connections, when no variable is between its old entry and its new one."""
+        if self._exchanges:
+            await asyncio.wait(self._exchanges)
         await self._http.close()
 
     def authorize_url(self, state: str, redirect_uri: str) -> str:  # noqa: ARG002 - the integration knows it
@@ -82,54 +87,68 @@ class Vercel:
         return found
 
     async def read(self, key: Key, target: Target) -> Variables:
-        """The entries that serve the target. Sensitive ones tell no value."""
+        """The entries that serve the target, not those of a single branch. Sensitive ones tell no value."""
+        if target.environment not in _ENVIRONMENTS:
+            raise ProviderFailed(f"Vercel has no such environment for a sync; it has {', '.join(_ENVIRONMENTS)}.")
         query = {"teamId": key.team_id, "decrypt": "true"}
         page = await self._http.call("GET", self._path(target), token=key.token, query=query) or {}
-        entries = [one for one in list_of(page.get("envs")) if target.environment in _targets(one)]
+        found = list_of(page.get("envs"))
+        entries = [one for one in found if target.environment in _targets(one) and not one.get("gitBranch")]
         values = {text_of(one, "key"): _value(one) for one in entries}
         return Variables(values, {text_of(one, "key"): one for one in entries})
 
-    async def write(self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables) -> set[str]:
-        """One variable after the other: an entry that serves other targets too is left to them, and ours is added."""
-        failed: set[str] = set()
-        for name, value in values.items():
-            try:
-                await self._set(key, target, name, value, there.handles.get(name))
-            except ProviderFailed:
-                failed.add(name)
-        return failed
+    async def write(
+        self, key: Key, target: Target, values: Mapping[str, Sensitive], there: Variables, done: set[str]
+    ) -> None:
+        """Variable by variable: an entry that serves other targets too is left to them, and ours is added."""
 
-    async def delete(self, key: Key, target: Target, names: set[str], there: Variables) -> set[str]:
+        async def put(name: str) -> None:
+            await self._set(key, target, name, values[name], there.handles.get(name))
+
+        await each(values, put, done)
+
+    async def delete(self, key: Key, target: Target, names: set[str], there: Variables, done: set[str]) -> None:
         """Takes the target from each entry, and the entry away that served nothing else."""
-        failed: set[str] = set()
-        for name in names:
-            try:
-                await self._leave(key, target, there.handles[name])
-            except ProviderFailed:
-                failed.add(name)
-        return failed
+
+        async def remove(name: str) -> None:
+            await self._leave(key, target, there.handles[name])
+
+        await each(names, remove, done)
 
     async def _set(self, key: Key, target: Target, name: str, value: Sensitive, entry: Any) -> None:
         query = {"teamId": key.team_id}
-        if entry is not None and _targets(entry) == [target.environment]:
+        if entry is not None and not _others(entry, target.environment):
             path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
             await self._http.call("PATCH", path, token=key.token, query=query, json={"value": value.reveal()})
             return
-        new = {"key": name, "value": value.reveal(), "type": "encrypted", "target": [target.environment]}
+        new = {"key": name, "value": value.reveal(), "type": _type_of(entry), "target": [target.environment]}
         if entry is not None:
-            await self._leave(key, target, entry)
+            await self._unbroken(self._exchange(key, target, entry, new))
+            return
+        await self._http.call("POST", self._path(target), token=key.token, query=query, json=new)
+
+    async def _exchange(self, key: Key, target: Target, entry: Any, new: Mapping[str, Any]) -> None:
+        """Two entries of one name cannot serve one target, so the old one leaves it first, or comes back."""
+        query = {"teamId": key.team_id}
+        await self._leave(key, target, entry)
         try:
             await self._http.call("POST", self._path(target), token=key.token, query=query, json=new)
         except ProviderFailed:
-            if entry is not None:
-                path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
-                await self._http.call("PATCH", path, token=key.token, query=query, json={"target": _targets(entry)})
+            path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
+            await self._http.call("PATCH", path, token=key.token, query=query, json={"target": _targets(entry)})
             raise
+
+    async def _unbroken(self, exchange: Coroutine[Any, Any, None]) -> None:
+        """Goes on to its end when whoever waits for it does not any more: else the target would lack the variable."""
+        task = asyncio.create_task(exchange)
+        self._exchanges.add(task)
+        task.add_done_callback(self._exchanges.discard)
+        await asyncio.shield(task)
 
     async def _leave(self, key: Key, target: Target, entry: Any) -> None:
         path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
-        others = [one for one in _targets(entry) if one != target.environment]
-        method, body = ("PATCH", {"target": others}) if others else ("DELETE", None)
+        left = [one for one in _targets(entry) if one != target.environment]
+        method, body = ("PATCH", {"target": left}) if _others(entry, target.environment) else ("DELETE", None)
         await self._http.call(method, path, token=key.token, query={"teamId": key.team_id}, json=body)
 
     def _path(self, target: Target) -> str:
@@ -154,6 +173,16 @@ def _project(found: dict[str, Any]) -> Project:
 def _targets(entry: Mapping[str, Any]) -> list[str]:
     target = entry.get("target")
     return [target] if isinstance(target, str) else [str(one) for one in target or ()]
+
+
+def _others(entry: Mapping[str, Any], environment: str) -> bool:
+    """Whether an entry serves more than this target: other ones, or environments that a team made itself."""
+    return _targets(entry) != [environment] or bool(entry.get("customEnvironmentIds"))
+
+
+def _type_of(entry: Mapping[str, Any] | None) -> str:
+    """What could not be read there stays so."""
+    return "sensitive" if entry is not None and entry.get("type") == "sensitive" else "encrypted"
 
 
 def _value(entry: Mapping[str, Any]) -> Sensitive | None:

@@ -5,7 +5,7 @@ Apart from the service, which sells plans: this one is asked on the way of other
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -55,9 +55,7 @@ class Plans:
     async def of_person(self, user_id: UUID) -> PersonPlan:
         """What a person pays for, and how far it goes."""
         async with self._database.read() as connection:
-            row = await store.number_of(connection, user_id)
-            number = row["github_user_id"] if row is not None else 0
-            plan = (await self.paid_by_people(connection, [number]))[number]
+            plan = await self._paid_by(connection, user_id)
         limits = rules.limits_of(PERSON, plan)
         return PersonPlan(
             plan.value,
@@ -65,6 +63,11 @@ class Plans:
             providers=_shown(limits.providers),
             environments_per_vault=_shown(limits.environments),
         )
+
+    async def _paid_by(self, connection: Connection, user_id: UUID) -> Plan:
+        row = await store.number_of(connection, user_id)
+        number = row["github_user_id"] if row is not None else 0
+        return (await self.paid_by_people(connection, [number]))[number]
 
     async def _of_owners(self, connection: Connection, owners: Sequence[int]) -> dict[int, tuple[str, Plan]]:
         """What the owners of repositories may use, people and organisations alike."""
@@ -113,6 +116,15 @@ class Plans:
         most = rules.limits_of(kind, plan).environments
         if most is not None and len(grant.environments) >= most:
             raise plan_limit_reached(f"The {plan} plan has {most} environments per vault.", self._upgrade_url)
+
+    async def admit_provider(
+        self, connection: Connection, user_id: UUID, connected: Collection[str], provider: str
+    ) -> None:
+        """Raises PlanLimitReached when a person may connect no further provider; what is connected may be again."""
+        plan = await self._paid_by(connection, user_id)
+        most = rules.limits_of(PERSON, plan).providers
+        if most is not None and provider not in connected and len(connected) >= most:
+            raise plan_limit_reached(f"The {plan} plan has {most} providers.", self._upgrade_url)
 
     async def admit_vault(self, connection: Connection, grant: RepositoryGrant) -> None:
         """Raises PlanLimitReached when the repository's owner may have no further private vault.

@@ -68,11 +68,13 @@ def difference(ours: Ours, theirs: Theirs) -> Difference:
     )
 
 
-def plan_push(ours: Ours, theirs: Theirs, *, ignored: Collection[str], delete: bool) -> Plan:
+def plan_push(
+    ours: Ours, theirs: Theirs, *, ignored: Collection[str], delete: bool, fixed: Collection[str] = ()
+) -> Plan:
     """Everything of ours gets there. What is only there goes if that is asked for, and never what cannot be read."""
     sent = {name: value for name, value in ours.items() if not _is_ignored(name, ignored)}
     found = difference(sent, without_ignored(theirs, ignored))
-    readable = [name for name in found.theirs if theirs[name] is not None]
+    readable = [name for name in found.theirs if theirs[name] is not None and name not in fixed]
     gone = readable if delete else []
     left = [name for name in found.theirs if name not in gone]
     ignored_ours = [name for name in ours if name not in sent]
@@ -98,7 +100,9 @@ def crosses_protection(direction: Direction, ours: EnvironmentType, provider_env
 
 
 def _equal(ours: Sensitive, theirs: Sensitive | None) -> bool:
-    return theirs is not None and hmac.compare_digest(ours.reveal().encode(), theirs.reveal().encode())
+    if theirs is None:
+        return False
+    return hmac.compare_digest(ours.reveal().encode(), theirs.reveal().encode("utf-8", "surrogatepass"))
 
 
 def _is_ignored(name: str, prefixes: Collection[str]) -> bool:
@@ -109,4 +113,8 @@ def _is_storable(name: str, value: Sensitive | None) -> bool:
     if value is None or not is_key(name) or is_refused_key(name):
         return False
     text = value.reveal()
-    return bool(text) and "\0" not in text and len(text.encode("utf-8", "replace")) <= VALUE_BYTES
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        return False
+    return bool(text) and "\0" not in text and size <= VALUE_BYTES

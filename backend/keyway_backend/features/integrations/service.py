@@ -20,15 +20,18 @@ from keyway_backend import audit
 from keyway_backend.access.actor import Actor, CredentialKind, Origin
 from keyway_backend.access.grants import PersonGrant
 from keyway_backend.audit import Action, Event
-from keyway_backend.clients.providers import Account, Key, Project, Provider, ProviderFailed
-from keyway_backend.db.engine import Database
+from keyway_backend.clients.providers import Account, Key, Project, Provider, ProviderFailed, ProviderSilent, within
+from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.integrations import errors, store
+from keyway_backend.features.integrations.hooks import Plans, Unlimited
 from keyway_backend.features.integrations.store import NewConnection
 from keyway_backend.platform.clock import iso, now
+from keyway_backend.platform.errors import Forbidden
 from keyway_backend.platform.ids import new_id
 from keyway_backend.vault_crypto import Sealed, VaultCrypto
 
 STATE_SECONDS: Final = 600
+_ASKED_SECONDS: Final = 8.0  # everything that one request asks of a provider
 _PURPOSE: Final = "provider-token"
 _TOKEN_CHARACTERS: Final = 4096
 
@@ -77,12 +80,14 @@ class Integrations:
         *,
         api_url: str,
         allowed: Target,
+        plans: Plans | None = None,
     ) -> None:
         self._database = database
         self._crypto = crypto
         self._providers = providers
         self._api_url = api_url
         self._allowed = allowed
+        self._plans = plans or Unlimited()
 
     def providers(self) -> list[dict[str, Any]]:
         """All that Keyway knows, in the order of the wire."""
@@ -116,8 +121,12 @@ class Integrations:
         if not token.isprintable():
             raise errors.invalid("token", "The token holds a character that no token has.")
         key = Key(Sensitive(token))
+        await self._admit(_user_of(grant.actor), provider)
         try:
-            account = await provider.account(key)
+            async with within(_ASKED_SECONDS):
+                account = await provider.account(key)
+        except ProviderSilent as silent:
+            raise errors.provider_away(str(silent)) from None
         except ProviderFailed as failed:
             raise errors.bad_token(str(failed)) from None
         await self._keep(grant.actor, grant.origin, provider, key, account)
@@ -133,6 +142,7 @@ class Integrations:
             raise errors.wrong_redirect()
         if not provider.oauth or not provider.configured:
             raise errors.not_configured(provider.display_name)
+        await self._admit(_user_of(grant.actor), provider)
         state, browser = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         async with self._database.transaction() as connection:
             await store.begin(
@@ -157,12 +167,15 @@ class Integrations:
             raise StateRefusedError
         if code is None:
             return Returned(provider.display_name, row["redirect_uri"], "The connection was not allowed there.")
+        actor = Actor(row["user_id"], row["github_user_id"], row["login"], CredentialKind.SESSION, row["session_id"])
         try:
-            key, account = await provider.exchange(code, self._callback(provider))
+            async with within(_ASKED_SECONDS):
+                key, account = await provider.exchange(code, self._callback(provider))
+            await self._keep(actor, origin, provider, key, account)
         except ProviderFailed as failed:
             return Returned(provider.display_name, row["redirect_uri"], str(failed))
-        actor = Actor(row["user_id"], row["github_user_id"], row["login"], CredentialKind.SESSION, row["session_id"])
-        await self._keep(actor, origin, provider, key, account)
+        except Forbidden as limit:
+            return Returned(provider.display_name, row["redirect_uri"], limit.detail)
         return Returned(provider.display_name, row["redirect_uri"])
 
     async def open(self, grant: PersonGrant | Any, id_: UUID | None) -> Opened:
@@ -177,7 +190,8 @@ class Integrations:
         """What a connection reaches. Raises NotFound, Unavailable."""
         opened = await self.open(grant, id_)
         try:
-            return [_project(one) for one in await opened.provider.projects(opened.key)]
+            async with within(_ASKED_SECONDS):
+                return [_project(one) for one in await opened.provider.projects(opened.key)]
         except ProviderFailed as failed:
             raise errors.provider_away(str(failed)) from None
 
@@ -193,7 +207,8 @@ class Integrations:
         opened = await self._opened(row)
         labels = {"connectionId": str(row["id"]), "teamId": row["provider_team_id"], "teamName": row["team_name"]}
         try:
-            return [_project(one) | labels for one in await opened.provider.projects(opened.key)]
+            async with within(_ASKED_SECONDS):
+                return [_project(one) | labels for one in await opened.provider.projects(opened.key)]
         except ProviderFailed:
             return []
 
@@ -204,8 +219,7 @@ class Integrations:
 
     async def _keep(self, actor: Actor, origin: Origin, provider: Provider, key: Key, account: Account) -> None:
         """Seals the token for its row, which an account that is connected again has already."""
-        user = actor.user_id
-        assert user is not None  # noqa: S101 - sessions alone get here, and they have one
+        user = _user_of(actor)
         for _ in range(2):
             async with self._database.read() as connection:
                 known = await store.connection_id_of(connection, user, provider.name, account.id, account.team_id)
@@ -215,10 +229,26 @@ class Integrations:
                 id_, user, provider.name, account.id, account.team_id, account.team_name, bytes(sealed), now()
             )
             async with self._database.transaction() as connection:
+                await store.lock_person(connection, user)
+                await self._admit_provider(connection, user, provider)
                 if await store.connect(connection, new):
                     details = {"provider": provider.name}
                     await audit.record(connection, Event(Action.INTEGRATION_CONNECTED, actor, origin, details=details))
                     return
+
+    async def count(self, user_id: UUID) -> int:
+        """How many providers a person connected."""
+        async with self._database.read() as connection:
+            return len(await store.providers_of(connection, user_id))
+
+    async def _admit(self, user_id: UUID, provider: Provider) -> None:
+        """Before a provider is asked. Raises Forbidden."""
+        async with self._database.read() as connection:
+            await self._admit_provider(connection, user_id, provider)
+
+    async def _admit_provider(self, connection: Connection, user_id: UUID, provider: Provider) -> None:
+        connected = await store.providers_of(connection, user_id)
+        await self._plans.admit_provider(connection, user_id, connected, provider.name)
 
     def _known(self, name: str) -> Provider:
         provider = self._providers.get(name)
@@ -228,6 +258,12 @@ class Integrations:
 
     def _callback(self, provider: Provider) -> str:
         return f"{self._api_url}/v1/integrations/{provider.name}/callback"
+
+
+def _user_of(actor: Actor) -> UUID:
+    """The person behind a session; sessions alone get here."""
+    assert actor.user_id is not None  # noqa: S101 - a session has one
+    return actor.user_id
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -89,6 +89,19 @@ async def one_connection(connection: Connection, user_id: UUID | None, id_: UUID
     )
 
 
+async def providers_of(connection: Connection, user_id: UUID) -> set[str]:
+    """The providers that a person connected."""
+    found = await rows(
+        connection, "SELECT DISTINCT provider FROM provider_connections WHERE user_id = %(user)s", user=user_id
+    )
+    return {row["provider"] for row in found}
+
+
+async def lock_person(connection: Connection, user_id: UUID) -> None:
+    """Until the transaction ends, so that many connections at once are counted one by one."""
+    await run(connection, "SELECT FROM users WHERE id = %(user)s FOR NO KEY UPDATE", user=user_id)
+
+
 async def disconnect(connection: Connection, grant: PersonGrant, id_: UUID) -> str | None:
     """Forgets one of the caller's own, with its links; its provider, or None when there is none."""
     row = await one(
@@ -182,11 +195,6 @@ async def link(
 
 _LINK = """SELECT * FROM vault_syncs WHERE vault_id = %(vault)s AND environment_id = %(environment)s
     AND connection_id = %(via)s AND project_id = %(project)s AND provider_environment = %(there)s"""
-
-
-async def name_project(connection: Connection, link_id: UUID, name: str) -> None:
-    """Keeps the label of a project."""
-    await run(connection, "UPDATE vault_syncs SET project_name = %(name)s WHERE id = %(id)s", id=link_id, name=name)
 
 
 async def link_of(

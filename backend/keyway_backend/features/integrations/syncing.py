@@ -3,9 +3,10 @@ leaves; a pull only adds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from keyway_core.roles import Role, Verb
@@ -16,7 +17,7 @@ from keyway_backend.access.actor import Scope
 from keyway_backend.access.grants import EnvironmentGrant, VaultGrant
 from keyway_backend.access.narrow import narrow, readable
 from keyway_backend.audit import Action, Event, Subject
-from keyway_backend.clients.providers import ProviderFailed, Target, Variables
+from keyway_backend.clients.providers import ProviderFailed, Target, Variables, within
 from keyway_backend.db.engine import Database
 from keyway_backend.features.integrations import errors, rules, store
 from keyway_backend.features.integrations.rules import Direction, Plan
@@ -26,6 +27,9 @@ from keyway_backend.features.secrets.service import Preconditions, Pulled, Secre
 from keyway_backend.platform.clock import iso, now
 from keyway_backend.platform.errors import Problem
 from keyway_backend.platform.ids import new_id
+
+READ_SECONDS: Final = 6.0
+SYNC_SECONDS: Final = 9.0  # with what is done here it stays below policy.yaml limits.deadlines_seconds.request
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +148,12 @@ class Syncing:
         here = narrow(grant, wanted.environment, Verb.READ, missing=errors.no_environment_in_body())
         writing = self._admit(grant, here, wanted)
         opened = await self._integrations.open(grant, wanted.connection_id)
+        until = asyncio.get_running_loop().time() + SYNC_SECONDS
         try:
-            there = await opened.provider.read(opened.key, wanted.target)
+            async with within(READ_SECONDS):
+                there = await opened.provider.read(opened.key, wanted.target)
             if writing is None:
-                done = await self._push(here, opened, wanted, there)
+                done = await self._push(here, opened, wanted, there, until)
             else:
                 done = await self._pull(here, writing, opened, wanted, there)
         except ProviderFailed as failed:
@@ -156,7 +162,9 @@ class Syncing:
             await self._note(here, opened, wanted)
         return done.to_json()
 
-    async def _push(self, here: EnvironmentGrant, opened: Opened, wanted: Wanted, there: Variables) -> Done:
+    async def _push(
+        self, here: EnvironmentGrant, opened: Opened, wanted: Wanted, there: Variables, until: float
+    ) -> Done:
         pulled = await self._pulled(here)
         if pulled is None:
             return Done(error="The environment is empty: there is nothing to push, and nothing was deleted.")
@@ -164,11 +172,14 @@ class Syncing:
         async with self._database.transaction() as connection:
             await audit.record(connection, self._event(Action.SECRETS_SYNCED, here, opened, wanted, _counts(plan)))
         sent = {name: pulled[name] for name in (*plan.create, *plan.update)}
-        failed = await opened.provider.write(opened.key, wanted.target, sent, there) if sent else set()
-        kept = set()
-        if plan.delete and not failed:
-            kept = await opened.provider.delete(opened.key, wanted.target, set(plan.delete), there)
-        return _done(plan, failed, kept if not failed else set(plan.delete))
+        key, target, gone = opened.key, wanted.target, set(plan.delete)
+        set_there, deleted = set[str](), set[str]()
+        if sent:
+            await _until(until, opened.provider.write(key, target, sent, there, set_there))
+        failed = sent.keys() - set_there
+        if gone and not failed:
+            await _until(until, opened.provider.delete(key, target, gone, there, deleted))
+        return _done(plan, failed, gone - deleted)
 
     async def _pulled(self, here: EnvironmentGrant) -> Mapping[str, Sensitive] | None:
         """All values, after the row that says that this person pulled them is committed."""
@@ -201,7 +212,8 @@ class Syncing:
 
     async def _sides(self, here: EnvironmentGrant, opened: Opened, wanted: Wanted) -> tuple[Pulled, Variables]:
         try:
-            there = await opened.provider.read(opened.key, wanted.target)
+            async with within(READ_SECONDS):
+                there = await opened.provider.read(opened.key, wanted.target)
         except ProviderFailed as failed:
             raise errors.provider_away(str(failed)) from None
         return await self._secrets.look(here), there
@@ -282,7 +294,7 @@ def _link(row: Mapping[str, Any], provider: str, environment: str) -> dict[str, 
 def _plan(opened: Opened, wanted: Wanted, ours: Mapping[str, Sensitive], there: Variables) -> Plan:
     ignored = opened.provider.ignored_prefixes
     if wanted.direction is Direction.PUSH:
-        return rules.plan_push(ours, there.values, ignored=ignored, delete=wanted.delete)
+        return rules.plan_push(ours, there.values, ignored=ignored, delete=wanted.delete, fixed=there.fixed)
     return rules.plan_pull(ours, there.values, ignored=ignored)
 
 
@@ -298,5 +310,14 @@ def _done(plan: Plan, failed: set[str], kept: set[str]) -> Done:
         len(set(plan.delete) - kept),
         len(plan.skip),
         missed,
-        f"{missed} variables were not accepted by the provider." if missed else None,
+        f"{missed} variables were not accepted by the provider, or not in time. Sync again." if missed else None,
     )
+
+
+async def _until(until: float, work: Awaitable[None]) -> None:
+    """Breaks off what a provider does not end in time; what it has taken by then is known."""
+    try:
+        async with asyncio.timeout_at(until):
+            await work
+    except TimeoutError:
+        return
