@@ -17,7 +17,7 @@ from tests.backend.ci.test_exchange import Workshop
 from tests.oracle import keys, stage
 from tests.oracle.policy import PATH
 from tests.oracle.stage import GitHub, Home
-from tests.oracle.wire import Answer, Call, bearer, send
+from tests.oracle.wire import Answer, Call, Header, bearer, send
 
 SETS: Final = [frozenset(some) for size in range(1, 5) for some in combinations(sorted(keys.ALL), size)]
 FILLED: Final = {"owner": "nobody", "repo": "nothing", "org": "nobody", "name": "development", "env": "development"}
@@ -32,15 +32,19 @@ def guarded() -> list[dict[str, Any]]:
     return [one for one in there if one["scope"] != "none"]
 
 
-def ask(base: str, route: dict[str, Any], token: str) -> Answer:
-    """The route, about nothing that is there."""
+def about_nothing(route: dict[str, Any], *headers: Header) -> Call:
+    """A request of the route, about nothing that is there."""
     path = route["path"]
     for name, value in FILLED.items():
         path = path.replace(f"{{{name}}}", value)
     while "{" in path:
         path = path[: path.index("{")] + str(uuid4()) + path[path.index("}") + 1 :]
-    body = None if route["method"] == "GET" else {}
-    return send(base, Call(route["method"], path, (bearer(token),), body))
+    return Call(route["method"], path, headers, None if route["method"] == "GET" else {})
+
+
+def ask(base: str, route: dict[str, Any], token: str) -> Answer:
+    """The route with a credential, about nothing that is there."""
+    return send(base, about_nothing(route, bearer(token)))
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+from uuid import uuid4
+
 import jwt
 import pytest
 from keyway_backend.platform.cookies import HOST_SESSION as SESSION
@@ -93,6 +96,30 @@ class TestRefused:
         assert unused
         sql(home.stack, rested, "cli", 9, session)
         assert me(home, bearer(token)) == 200
+
+    def test_nothing_of_it_is_logged(self, home: Home) -> None:
+        """A token in an address, a path, a cookie, a header or a body that was wrong stands in no log."""
+        token, mark = home.with_role("maintain"), "N08." + uuid4().hex
+        noted = ("X-Request-ID", mark)
+        for name in ("token", "access_token", "code", "state", "consent", "redirect_uri"):
+            for path in (
+                "/v1/users/me",
+                "/v1/auth/callback",
+                "/v1/auth/github/start",
+                "/v1/integrations/vercel/authorize",
+            ):
+                send(home.base, Call("GET", f"{path}?{name}={token}", (noted,)))
+        pair = b64encode(f"x:{token}".encode()).decode()
+        for header in (("Authorization", f"Basic {pair}"), ("Authorization", token), cookie(token, LEGACY_SESSION)):
+            me(home, header, noted)
+        me(home, bearer(token), bearer(token), noted)
+        me(home, cookie(f"{token}; {SESSION}={token}"), noted)
+        send(home.base, Call("GET", f"/v1/vaults/{token}/{token}", (noted,)))
+        send(home.base, Call("POST", "/v1/auth/device/poll", (noted,), {"deviceCode": token, token: token}))
+        logs = "".join(path.read_text(errors="replace") for path in sorted(home.stack.log_dir.glob("*.log")))
+        assert logs.count(mark) > 25
+        for secret in (token, token.rpartition(".")[2], pair, pair[8:-8]):
+            assert secret not in logs
 
     def test_the_proof_is_no_credential(self, home: Home) -> None:
         """Same origin, and nobody."""

@@ -179,3 +179,12 @@ class TestLifetime:
         assert (session["kind"], hours) == ("dashboard", timedelta(hours=24))
         self.age(browser, expires_at="1 second")
         assert browser.get("/v1/users/me").status_code == 401
+
+    def test_a_planted_session_is_not_taken_over(self, stack: Stack) -> None:
+        """Whoever put a session of theirs into somebody's browser has nothing of what that person does afterwards."""
+        attacker, browser, login = signed_in(stack), Browser(stack), GitHub(stack).user("victim")
+        browser.jar[HOST_SESSION] = planted = attacker.jar[HOST_SESSION]
+        browser.sign_in(login)
+        assert browser.jar[HOST_SESSION] != planted
+        assert browser.get("/v1/users/me").json()["data"]["username"] == login
+        assert attacker.get("/v1/users/me").json()["data"]["username"] != login

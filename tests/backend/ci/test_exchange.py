@@ -1,4 +1,4 @@
-"""Tokens of workflow runs: forty hostile ones and two good ones (assurance.md N-07; policy.yaml `oidc`)."""
+"""Tokens of workflow runs: forty forged ones and two good ones (assurance.md N-07; policy.yaml `oidc`)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keyway_standalone.processes import Stack
+from oracle.report import Record
 from stack import sign_in
 
 from tests.oracle import stage
@@ -140,6 +142,7 @@ NO_PROOF: Final[dict[str, Callable[[Workshop], Any]]] = {
     "no JWT": lambda _: "a.b.c",
     "of another kind": lambda _: 7,
     "alg none": unsigned,
+    "alg nOnE": lambda w: joined({"alg": "nOnE", "typ": "JWT", "kid": "standin-1"}, claims_of(w.token())),
     "HS256 with the public key": hmac_with_the_public_key,
     "signed by somebody else": lambda w: foreign(w, kid="standin-1"),
     "unknown kid": lambda w: foreign(w, kid="other"),
@@ -177,15 +180,36 @@ NOT_ALLOWED: Final[dict[str, dict[str, Any]]] = {
     "a branch called like a tag": {"ref": "refs/heads/refs/tags/main"},
     "a branch that says to be a tag": {"ref_type": "tag"},
     "a ref without its prefix": {"ref": "main"},
+    "an event of no list": {"event_name": "merge_group"},
 }
 
 
 class TestRefused:
-    """Thirty-eight tokens, and what becomes of refused ones."""
+    """Forty tokens, and what becomes of refused ones."""
 
-    def test_there_are_thirty_eight(self) -> None:
-        """None was lost."""
-        assert len(NO_PROOF) + len(NOT_ALLOWED) == 38
+    def test_all_of_them_once_more(self, workshop: Workshop, record_property: Record) -> None:
+        """None was lost, none of them gives a token or leaves a row of one; then the figure."""
+        count = "SELECT count(*) FROM ci_tokens WHERE vault_id = %s"
+        tokens = [make(workshop) for make in NO_PROOF.values()]
+        tokens += [workshop.token(**claims) for claims in NOT_ALLOWED.values()]
+        before = sql(workshop.home.stack, count, workshop.home.vault_id)
+        statuses = [workshop.exchange(token).status for token in tokens]
+        assert sql(workshop.home.stack, count, workshop.home.vault_id) == before
+        assert (len(tokens), sum(status < 400 for status in statuses), max(statuses)) == (40, 0, 403)
+        record_property("forged OIDC tokens (N-07)", f"{len(tokens)} tried, {sum(s < 400 for s in statuses)} accepted")
+
+    def test_a_token_that_many_exchange_at_once(self, workshop: Workshop) -> None:
+        """Its `jti` is good for one of them."""
+        token = workshop.token()
+        with ThreadPoolExecutor(10) as pool:
+            statuses = list(pool.map(lambda _: workshop.exchange(token).status, range(20)))
+        assert sorted(statuses) == [200] + [401] * 19
+
+    def test_a_second_token_of_the_same_name(self, workshop: Workshop) -> None:
+        """Another token with the `jti` of a used one."""
+        first = workshop.token(jti="one-and-only")
+        assert workshop.exchange(first).status == 200
+        assert workshop.exchange(workshop.token(jti="one-and-only", run_id="2", iat=NOW - 5)).status == 401
 
     @pytest.mark.parametrize("name", NO_PROOF)
     def test_no_proof(self, workshop: Workshop, name: str) -> None:

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from browser import Browser
+from oracle.report import Record
 
+from tests.backend.accounts.test_web_sign_in import AWAY
 from tests.contracts.public_clients.conftest import Market
 from tests.contracts.public_clients.go_cli import CommandError, GoCli
 from tests.contracts.public_clients.go_sync import GoSync
 from tests.contracts.public_clients.next_dashboard import AGENT, Dashboard
 from tests.contracts.public_clients.shapes import Some, filled, moment, reads, url, uuid
 from tests.contracts.public_clients.test_replay_dashboard import ORG_PAGE, TRIAL
+from tests.invariants.test_stored_values import WITH_EVERYTHING_ON
 from tests.oracle import stage
 from tests.oracle.stage import GitHub, Home
+from tests.oracle.stored import hunt
 from tests.oracle.wire import Call, send
 from tests.standins.providers import TOKEN
 from tests.standins.stripe import price_id
@@ -213,6 +218,15 @@ class TestConnect:
         company.cli.disconnect(provider)
         assert company.cli.connections() == []
 
+    def test_a_browser_does_not_come_back_to_elsewhere(self, company: Company) -> None:
+        """The addresses that a sign-in refuses are refused here too: no way on, no cookie (N-01)."""
+        own = company.tab.origin
+        host = own.removeprefix("http://")
+        for template in AWAY:
+            away = quote(template.format(own=own, host=host, port=host.partition(":")[2]), safe="")
+            answer = company.cli.raw("GET", f"/v1/integrations/vercel/authorize?redirect_uri={away}")
+            assert (answer.status, answer.header("location"), answer.header("set-cookie")) == (403, "", ""), template
+
     def test_a_token_that_the_provider_does_not_know(self, company: Company) -> None:
         """400 in words; only railway takes one."""
         for provider, status in (("railway", 400), ("vercel", 400), ("elsewhere", 404)):
@@ -325,3 +339,22 @@ class TestSync:
         }
         told = company.tab.data("POST", path, body | {"direction": "push", "allowDelete": False})
         reads(told, {"status": "success", "created": 2, "updated": 0, "deleted": 0, "skipped": 0})
+
+
+def test_what_only_these_leave_in_the_database_opens_nothing(
+    company: Company, shop: Home, record_property: Record
+) -> None:
+    """Connections, browsers on their way to a provider, customers, payments: tried as every proof (N-05)."""
+    (project,) = connected(company, "vercel")
+    GoSync(company.cli, shop.full_name, project).link()
+    base = company.market.stack.api_url
+    away = company.cli.authorize_url("netlify").removeprefix(base)
+    assert send(base, Call("GET", away, (("User-Agent", AGENT),))).status == 302
+    back = f"{company.tab.origin}/upgrade"
+    order = {"priceId": price_id("pro"), "successUrl": back, "cancelUrl": back}
+    company.tab.data("POST", "/v1/billing/create-checkout-session", order)
+    tried = hunt(company.market.stack, WITH_EVERYTHING_ON)
+    assert tried.taken == ()
+    assert tried.failed == ()
+    assert tried.tables == WITH_EVERYTHING_ON
+    record_property("stored values of syncs and billing as credentials (N-05)", tried.figures())
