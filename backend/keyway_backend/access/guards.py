@@ -5,6 +5,7 @@
     PushGuard()                         EnvironmentGrant   from the body alone; the query is not read
     NewVaultGuard()                     RepositoryGrant    repository from the body, admin there
     VaultGuard(scope, right)            VaultGrant         {owner}/{repo}
+    SyncGuard()                         VaultGrant         {owner}/{repo}; writing, when the body asks for a pull
     EnvironmentGuard(scope, verb)       EnvironmentGrant   {owner}/{repo}/environments/{name}
     SecretGuard(scope, verb)            SecretGrant        {owner}/{repo} and {secretId}
     OrgGuard(right)                     OrgGrant           {org}
@@ -134,15 +135,32 @@ class VaultGuard(Guard):
     async def __call__(self, request: Request) -> VaultGrant:
         access = _access(request)
         actor = await access.actor(request, self.scope)
-        if self.also is not None and self.also not in actor.scopes:
-            raise refusals.scope_missing(self.also)
+        also = await self.second_scope(request)
+        if also is not None and also not in actor.scopes:
+            raise refusals.scope_missing(also)
         named = await _named_in_path(request, actor)
         origin = access.origin(request)
         options = {"while_uninstalled": self.while_uninstalled, "only_reads": self.only_reads}
         grant = await access.vault(actor, origin, named, self.right, **options)
         _refuse_other_environments(request, grant)
-        await access.refuse_locked(grant.vault, self.scope)
+        for scope in {self.scope, also or self.scope}:
+            await access.refuse_locked(grant.vault, scope)
         return await access.with_manage(grant) if self.asks_manage else grant
+
+    async def second_scope(self, request: Request) -> Scope | None:  # noqa: ARG002 - others look into it
+        """What this request needs beside the scope of the route."""
+        return self.also
+
+
+class SyncGuard(VaultGuard):
+    """The vault of the path, to read it; a body that asks for a pull from the provider writes as well."""
+
+    def __init__(self) -> None:
+        super().__init__(Scope.READ)
+
+    async def second_scope(self, request: Request) -> Scope | None:
+        """write:secrets for `direction` pull."""
+        return Scope.WRITE if (await json_body(request)).get("direction") == "pull" else None
 
 
 class EnvironmentGuard(Guard):

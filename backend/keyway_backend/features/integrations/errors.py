@@ -35,11 +35,6 @@ def admin_only(target: str) -> Forbidden:
     return Forbidden(f"Only repository admins may sync into an environment as protected as {target}.")
 
 
-def lacks_scope() -> Forbidden:
-    """Pulling from a provider writes here."""
-    return Forbidden("This credential lacks the scope write:secrets.")
-
-
 def wrong_redirect() -> Forbidden:
     """A place to return to that is not on the list."""
     return Forbidden("The redirect_uri is not in the allowed origins list.")

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from keyway_backend.access.actor import Origin, Scope
 from keyway_backend.access.grants import PersonGrant, VaultGrant
-from keyway_backend.access.guards import PersonGuard, VaultGuard
+from keyway_backend.access.guards import PersonGuard, SyncGuard, VaultGuard
 from keyway_backend.access.routing import GuardedRoute, public
 from keyway_backend.features.integrations import schemas
 from keyway_backend.features.integrations.rules import Direction
@@ -27,6 +27,7 @@ Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Owner = Annotated[PersonGrant, Depends(PersonGuard(Scope.SESSION))]
 Member = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ))]
 Onlooker = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, only_reads=True))]
+Syncer = Annotated[VaultGrant, Depends(SyncGuard())]
 Text = Annotated[str | None, Query(max_length=2048)]
 Connection = Annotated[str, Query(alias="connectionId", max_length=200)]
 Project = Annotated[str, Query(alias="projectId", min_length=1, max_length=200)]
@@ -195,7 +196,7 @@ def _syncs(routes: APIRouter, syncing: Syncing) -> None:
         return ok(request, {"link": await syncing.link(grant, _wanted(body))})
 
     @routes.post(at, responses={200: {"model": schemas.SyncedAnswer}}, openapi_extra=_body(schemas.SyncBody))
-    async def sync(request: Request, grant: Member) -> Response:
+    async def sync(request: Request, grant: Syncer) -> Response:
         """Copies; a provider that fails is told in the answer."""
         body = parsed(schemas.SyncBody, await json_body(request))
         return ok(request, await syncing.sync(grant, _wanted(body, Direction(body.direction), delete=body.allowDelete)))

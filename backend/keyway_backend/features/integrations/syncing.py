@@ -13,7 +13,6 @@ from keyway_core.roles import Role, Verb
 from keyway_core.sensitive import Sensitive
 
 from keyway_backend import audit
-from keyway_backend.access.actor import Scope
 from keyway_backend.access.grants import EnvironmentGrant, VaultGrant
 from keyway_backend.access.narrow import narrow, readable
 from keyway_backend.audit import Action, Event, Subject
@@ -138,8 +137,9 @@ class Syncing:
 
     async def preview(self, grant: VaultGrant, wanted: Wanted) -> dict[str, Any]:
         """What a sync would do."""
-        here, opened = await self._named(grant, wanted)
+        here = narrow(grant, wanted.environment, Verb.READ, missing=errors.no_environment_in_query())
         self._admit(grant, here, wanted)
+        opened = await self._integrations.open(grant, wanted.connection_id)
         ours, there = await self._sides(here, opened, wanted)
         return _plan(opened, wanted, ours.values, there).to_json()
 
@@ -222,8 +222,6 @@ class Syncing:
         """The grant to write here, for a pull. Raises Forbidden."""
         writing = None
         if wanted.direction is Direction.PULL:
-            if Scope.WRITE not in grant.actor.scopes:
-                raise errors.lacks_scope()
             missing = errors.no_environment_in_body()
             writing = narrow(grant, wanted.environment, Verb.WRITE, missing=missing)
         kind = here.environment.type if here.environment is not None else None
