@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import jwt
@@ -27,7 +28,8 @@ SESSIONS: Final = 4
 DESK: Final = "desk"  # an environment for what changes environments
 ROLES: Final = {"admin": "admin", "maintain": "maintain", "write": "write", "triage": "triage", "read": "read"}
 PEOPLE: Final = (
-    *ROLES, "org owner", "partner", "org member", "stranger", "public stranger", "outsider", "removed", "creator",
+    *ROLES, "org owner", "partner", "own page", "org member", "stranger", "public stranger", "outsider", "removed",
+    "creator",
 )  # fmt: skip
 LABS: Final = ("own", "sibling", "public", "gone")
 FOREIGN_PAGE: Final[Header] = ("Origin", "https://evil.example")
@@ -79,15 +81,27 @@ class Caller:
     bound: tuple[str, str | None] | None = None
     address: bool = True
     by_cookie: bool = False
+    own_page: bool = False
     own_key: str = ""
     own_session: str = ""
+    own_connection: str = ""
+    sort: str = ""
+
+    @property
+    def credential(self) -> str:
+        """What sort of credential it is, under one name for all who are asked about in the same way."""
+        return self.sort or (self.kind if self.good else "refused")
 
     def headers(self, number: int) -> tuple[Header, ...]:
         """A credential; those of one principal take turns, so that none is over its share of a limit."""
         if not self.tokens:
             return ()
         token = self.tokens[number % len(self.tokens)]
-        return (("Cookie", f"__Host-keyway_session={token}"), FOREIGN_PAGE) if self.by_cookie else (bearer(token),)
+        return self._cookie(token) if self.by_cookie else (bearer(token),)
+
+    def _cookie(self, token: str) -> tuple[Header, ...]:
+        site = ("Sec-Fetch-Site", "same-origin") if self.own_page else FOREIGN_PAGE
+        return (("Cookie", f"__Host-keyway_session={token}"), site)
 
 
 @dataclass
@@ -99,6 +113,7 @@ class Crowd:
     callers: dict[str, Caller]
     logins: dict[str, str]
     sessions: dict[str, list[str]]
+    connections: Mapping[str, str] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
 
     def own(self, method: str, tail: str, body: Any = None, *, who: str = "org owner", at: str = "own") -> Any:
@@ -127,8 +142,21 @@ def told(stack: Stack, token: str, method: str, path: str, body: Any = None) -> 
     return answer.json()["data"] if answer.body else None
 
 
-def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = None) -> Crowd:
-    """The whole crowd. `scope_sets` are further keys of the organisation's owner, by name of the principal."""
+def connected(stack: Stack, token: str) -> str:
+    """The id of a new connection to Vercel, made in a browser."""
+    path = "/v1/integrations/vercel"
+    leaving = send(stack.api_url, Call("GET", f"{path}/authorize", (bearer(token),)))
+    assert leaving.status == 302, leaving.body
+    state = parse_qs(urlsplit(leaving.header("location")).query)["state"][0]
+    cookie = ("Cookie", leaving.header("set-cookie").partition(";")[0])
+    back = send(stack.api_url, Call("GET", f"{path}/callback?code=good&state={state}", (cookie,)))
+    assert back.status == 200, back.body
+    return str(told(stack, token, "GET", "/v1/integrations/connections")["connections"][0]["id"])
+
+
+def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = None, *, providers: bool = False) -> Crowd:
+    """The whole crowd. `scope_sets` are further keys of the organisation's owner, by name of the principal.
+    `providers`: the stack takes GitHub's own tokens and knows providers, and everybody has a connection."""
     github = stage.GitHub(stack)
     logins = {name: github.user(name.replace(" ", "-")) for name in PEOPLE}
     names, ids = _repositories(github, logins)
@@ -148,9 +176,12 @@ def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = Non
     for environment in NEW_VAULT:
         stage.pull(stack, sessions["admin"][0], names["own"], environment)
         stage.pull(stack, sessions["outsider"][0], names["foreign"], environment)
-    crowd = Crowd(stack, grounds, {}, logins, sessions)
+    via = {name: connected(stack, sessions[name][0]) for name in PEOPLE} if providers else {}
+    crowd = Crowd(stack, grounds, {}, logins, sessions, via)
     crowd.own("POST", "/environments", {"name": DESK})
-    crowd.callers = {one.name: one for one in (*_people(crowd), *_keys(crowd, scope_sets or {}), *_workflows(crowd))}
+    tokens = _github_tokens(crowd, taken=providers)
+    everybody = (*_people(crowd), *_keys(crowd, scope_sets or {}), *_workflows(crowd), *tokens)
+    crowd.callers = {one.name: one for one in everybody}
     github.do("set-role", repo=names["own"], login=logins["removed"], role=None, webhook=True)
     github.do("suspend", login=grounds["suspended"].owner, webhook=True)
     return crowd
@@ -161,7 +192,8 @@ def _repositories(github: stage.GitHub, logins: Mapping[str, str]) -> tuple[dict
     org, org_id = github.org("labs", logins["org owner"])
     rival, rival_id = github.org("rivals", logins["outsider"])
     held, _ = github.org("held", logins["creator"])
-    github.do("set-member", org=org, login=logins["partner"], role="admin")
+    for name in ("partner", "own page"):
+        github.do("set-member", org=org, login=logins[name], role="admin")
     github.do("set-member", org=org, login=logins["org member"], role="member")
     github.do("set-base-role", org=org, role="none")
     names = {
@@ -236,11 +268,12 @@ def _people(crowd: Crowd) -> list[Caller]:
         name: dict.fromkeys(("own", "sibling", "gone"), role) for name, role in ROLES.items()
     }
     roles["admin"]["public"] = "admin"
-    roles |= {"org owner": everywhere, "partner": everywhere, "outsider": {"foreign": "admin"}}
+    roles |= dict.fromkeys(("org owner", "partner", "own page"), everywhere) | {"outsider": {"foreign": "admin"}}
     roles["creator"] = {"suspended": "admin"}
     orgs: dict[str, dict[str, str]] = {
         "org owner": dict.fromkeys((*LABS, "missing here"), "owner"),
         "partner": dict.fromkeys((*LABS, "missing here"), "owner"),
+        "own page": dict.fromkeys((*LABS, "missing here"), "owner"),
         "org member": dict.fromkeys((*LABS, "missing here"), "member"),
         "outsider": {"foreign": "owner"},
     }
@@ -253,7 +286,10 @@ def _people(crowd: Crowd) -> list[Caller]:
             roles=roles.get(name, {}),
             orgs=orgs.get(name, {}),
             created=frozenset({"suspended"} if name == "creator" else ()),
-            by_cookie=name == "partner",
+            by_cookie=name in {"partner", "own page"},
+            own_page=name == "own page",
+            sort="cookie" if name in {"partner", "own page"} else "" if name in roles else "session of a stranger",
+            own_connection=crowd.connections.get(name, ""),
             own_key=str(keys.give(stack, crowd.sessions[name][0], days=30).id),
             own_session=str(claims(crowd.sessions[name][1])["sid"]),
         )
@@ -265,17 +301,37 @@ def _people(crowd: Crowd) -> list[Caller]:
 def _refused(crowd: Crowd) -> dict[str, tuple[str, ...]]:
     """What is no credential, by what is wrong with it. Those have their limits as well."""
     stack, owners, login = crowd.stack, crowd.sessions["org owner"], crowd.logins["org owner"]
-    github = stage.GitHub(stack)
     return {
         "malformed": tuple(f"not.a.token{number}" for number in range(SESSIONS)),
         "expired": tuple(stage.expired(stack, token) for token in owners),
         "revoked": tuple(stage.revoked(stack, login) for _ in range(SESSIONS)),
         "tampered": tuple(stage.tampered(token) for token in owners),
         "revoked key": tuple(_revoked_key(stack, owners[0]) for _ in range(SESSIONS)),
-        "GitHub token": tuple(
-            str(github.do("mint-token", login=login, kind=kind)["token"])
-            for kind in ("github_pat", "ghp", "gho", "ghu")
-        ),
+    }
+
+
+def _github_tokens(crowd: Crowd, *, taken: bool) -> Iterator[Caller]:
+    """Tokens of GitHub of the organisation's owner: of their own making and of our App, where such are `taken`."""
+    github, login = stage.GitHub(crowd.stack), crowd.logins["org owner"]
+    for name, kinds, ours in (
+        ("GitHub token", ("github_pat", "ghp"), True),
+        ("GitHub token of the App", ("ghu", "gho"), True),
+        ("GitHub token of another App", ("ghu", "gho"), False),
+    ):
+        made = [github.do("mint-token", login=login, kind=kind, ours=ours) for kind in kinds * (SESSIONS // 2)]
+        good = taken and ours
+        whose = _of_the_owner(crowd) if good else {}
+        yield Caller(name, tuple(str(one["token"]) for one in made), kind="pat", good=good, **whose)
+
+
+def _of_the_owner(crowd: Crowd) -> dict[str, Any]:
+    """What a credential of the organisation's owner stands for."""
+    return {
+        "login": crowd.logins["org owner"],
+        "roles": dict.fromkeys(LABS, "admin"),
+        "orgs": dict.fromkeys((*LABS, "missing here"), "owner"),
+        "own_session": str(claims(crowd.sessions["org owner"][0])["sid"]),
+        "own_connection": crowd.connections.get("org owner", ""),
     }
 
 
@@ -292,9 +348,25 @@ def _keys(crowd: Crowd, scope_sets: Mapping[str, frozenset[Scope]]) -> list[Call
     kinds: list[tuple[str, frozenset[Scope], dict[str, Any], dict[str, Any]]] = [
         *((f"key {one.value}", frozenset({one}), {}, {}) for one in sorted(keys.ALL)),
         ("key of all scopes", keys.ALL, {}, {}),
-        ("key of another vault", keys.ALL, {"vaults": [sibling.vault_id]}, {"bound": ("sibling", None)}),
-        ("key of another environment", keys.ALL, staging, {"bound": ("own", "staging")}),
-        ("key from elsewhere", keys.ALL, {"addresses": ["203.0.113.0/24"]}, {"address": False}),
+        ("key of this vault", keys.ALL, {"vaults": [own.vault_id]}, {"bound": ("own", None), "sort": "bound key"}),
+        (
+            "key of another vault",
+            keys.ALL,
+            {"vaults": [sibling.vault_id]},
+            {"bound": ("sibling", None), "sort": "bound key"},
+        ),
+        (
+            "key of another environment",
+            keys.ALL,
+            staging,
+            {"bound": ("own", "staging"), "sort": "key bound to an environment"},
+        ),
+        (
+            "key from elsewhere",
+            keys.ALL,
+            {"addresses": ["203.0.113.0/24"]},
+            {"address": False, "sort": "refused"},
+        ),
         *((name, scopes, {}, {}) for name, scopes in scope_sets.items()),
     ]
     return [_key(crowd, *kind) for kind in kinds]
@@ -308,12 +380,9 @@ def _key(crowd: Crowd, name: str, scopes: frozenset[Scope], limits: Mapping[str,
         tuple(one.token for one in given),
         kind="api_key",
         good=True,
-        login=crowd.logins["org owner"],
-        roles=dict.fromkeys(LABS, "admin"),
-        orgs=dict.fromkeys((*LABS, "missing here"), "owner"),
         scopes=frozenset(one.value for one in scopes),
         own_key=str(given[1].id),
-        own_session=str(claims(session)["sid"]),
+        **_of_the_owner(crowd),
         **known,
     )
 

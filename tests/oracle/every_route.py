@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 from zlib import crc32
 
 from keyway_backend.access import api_keys
+from standins.providers import TOKEN
 
 from .cast import NEW_VAULT
 from .crowd import DESK, Caller, Crowd, Ground
 from .policy import Ask, Bound, Policy, Statuses, Target
-from .wire import Call
+from .wire import Call, bearer
 
 Route = tuple[str, str]
 VAULT: Final = "/v1/vaults/{owner}/{repo}"
 ENVIRONMENT: Final = f"{VAULT}/environments/{{name}}"
 SECRET: Final = f"{VAULT}/secrets/{{secretId}}"
+CONNECTION: Final = "/v1/integrations/connections/{id}"
+SYNC: Final = "/v1/integrations/vaults/{owner}/{repo}/sync"
+SYNCS: Final = {
+    ("POST", f"{SYNC}/link"), ("GET", f"{SYNC}/status"), ("GET", f"{SYNC}/diff"), ("GET", f"{SYNC}/preview"),
+    ("POST", SYNC),
+}  # fmt: skip
+PROVIDERS: Final = {
+    ("POST", "/v1/integrations/{provider}/connect"), ("GET", "/v1/integrations/{provider}/authorize"),
+    ("GET", "/v1/integrations/providers/{provider}/all-projects"),
+}  # fmt: skip
 GROUNDS: Final = ("own", "foreign", "missing here", "missing elsewhere", "gone", "suspended", "public")
 NAMED_IN_REQUEST: Final = {
     ("POST", "/v1/secrets/push"), ("GET", "/v1/secrets/pull"), ("GET", "/v1/secrets/view"), ("POST", "/v1/vaults"),
@@ -29,14 +40,24 @@ NAMED_IN_REQUEST: Final = {
 # The environment that decides, where no part of the path says it, and that of the second right.
 BY_ENVIRONMENT: Final = {
     ("POST", f"{VAULT}/secrets"), ("GET", f"{VAULT}/compare"), ("POST", "/v1/secrets/push"),
-    ("GET", "/v1/secrets/pull"), ("GET", "/v1/secrets/view"),
+    ("GET", "/v1/secrets/pull"), ("GET", "/v1/secrets/view"), *SYNCS,
 }  # fmt: skip
 TWO_ENVIRONMENTS: Final = {
     ("GET", f"{VAULT}/compare"), ("POST", f"{ENVIRONMENT}/copy"), ("POST", f"{SECRET}/copy"),
 }  # fmt: skip
-OWN_OBJECTS: Final = {"/v1/api-keys/{id}": "own_key", "/v1/auth/sessions/{id}": "own_session"}
+OWN_OBJECTS: Final = {
+    "/v1/api-keys/{id}": "own_key", "/v1/auth/sessions/{id}": "own_session",
+    CONNECTION: "own_connection", f"{CONNECTION}/projects": "own_connection",
+}  # fmt: skip
+PULLING, UPWARDS = "direction=pull", "target more protected than source"
+ORDER: Final = ("development", "standard", "protected")
+# What the provider calls an environment that is as protected as ours.
+THERE: Final = {"development": "development", "staging": "preview", "production": "production"}
 # What proves itself in the body, and what is wrong with the one that is sent here.
-FLAWED: Final = {("GET", "/v1/auth/callback"): "body"}
+FLAWED: Final = {
+    ("GET", "/v1/auth/callback"): "body",
+    ("GET", "/v1/integrations/{provider}/callback"): "body",
+}
 VALUES: Final = ("/v1/secrets/pull", "/v1/secrets/view", f"{SECRET}/value", f"{SECRET}/versions/{{versionId}}/value")
 ENDS_SESSIONS: Final = {("DELETE", "/v1/auth/sessions"), ("POST", "/v1/auth/logout")}
 HARMLESS: Final = {
@@ -57,7 +78,7 @@ class Variant:
     second: str | None = None
     part: str = ""
     parts: Mapping[str, str] = field(default_factory=dict)
-    when: str | None = None
+    when: tuple[str, ...] = ()
     query: str = ""
 
 
@@ -77,22 +98,35 @@ class Cell:
         return self.ask.method, self.ask.path
 
     @property
+    def about(self) -> str:
+        """The object, whoever asks."""
+        said = (
+            self.variant.environment,
+            self.variant.second,
+            self.variant.part,
+            *self.variant.parts,
+            *self.variant.when,
+        )
+        return " ".join((self.ground.label if self.ground else "-", *map(str, said)))
+
+    @property
     def changes(self) -> bool:
         """Whether it must succeed, and leaves something changed."""
         reads = self.ask.method in {"GET", "HEAD"} or self.route in HARMLESS
         return not reads and min(self.expected) < 400
 
     def __str__(self) -> str:
-        said = (self.variant.environment, self.variant.second, self.variant.part, self.variant.when)
+        said = (self.variant.environment, self.variant.second, self.variant.part, *self.variant.when)
         where = " ".join(part for part in (self.ground.label if self.ground else "-", *said) if part)
         return f"{self.ask.method} {self.ask.path} as {self.caller.name} on {where}"
 
 
 def cells(crowd: Crowd, policy: Policy, routes: set[Route]) -> Iterator[Cell]:
     """Every cell of these routes."""
+    syncs = list(_syncs(policy))
     for route in sorted(routes):
         for caller in crowd.callers.values():
-            for ground, variant in _objects(crowd, caller, route):
+            for ground, variant in _objects(crowd, caller, route, syncs):
                 ask = _ask(caller, route, ground, variant)
                 cell = Cell(caller, ask, policy.expected(ask), ground, variant)
                 if not (cell.changes and _spoils(cell)):
@@ -100,19 +134,32 @@ def cells(crowd: Crowd, policy: Policy, routes: set[Route]) -> Iterator[Cell]:
 
 
 def sample(every: Iterable[Cell]) -> list[Cell]:
-    """Of each route and principal: a cell about one's own, one about somebody else's, and one about what is not there.
-    Which ones differs from pair to pair and not from run to run."""
+    """Every principal at every route, about one's own and about somebody else's; and at every route one principal of
+    each sort of credential about every object. Which ones differs from route to route and not from run to run."""
     pairs: dict[tuple[Route, str], list[Cell]] = {}
     for cell in every:
         pairs.setdefault((cell.route, cell.caller.name), []).append(cell)
-    return [cell for (route, name), some in pairs.items() for cell in _picked(some, crc32(f"{route} {name}".encode()))]
+    chosen = {id(cell) for pair, some in pairs.items() for cell in _picked(some, _number(*pair))}
+    sorts: dict[tuple[Route, str], list[list[Cell]]] = {}
+    for (route, _), some in pairs.items():
+        sorts.setdefault((route, some[0].caller.credential), []).append(some)
+    for place, alike in sorts.items():
+        first = _number(*place) % len(alike)
+        met: set[str] = set()
+        for some in (*alike[first:], *alike[:first]):
+            chosen |= {id(cell) for cell in some if cell.about not in met}
+            met |= {cell.about for cell in some}
+    return [cell for some in pairs.values() for cell in some if id(cell) in chosen]
+
+
+def _number(*names: object) -> int:
+    return crc32(" ".join(map(str, names)).encode())
 
 
 def _picked(some: Sequence[Cell], number: int) -> Iterator[Cell]:
     own = [cell for cell in some if cell.ground is None or cell.ground.label == "own"]
     foreign = [cell for cell in some if cell.ground is not None and cell.ground.label == "foreign"]
-    rest = [cell for cell in some if cell not in own and cell not in foreign]
-    for part in (own, foreign, rest if some[0].caller.good else []):
+    for part in (own, foreign if some[0].caller.roles else []):
         if part:
             yield part[number % len(part)]
 
@@ -124,15 +171,19 @@ def _spoils(cell: Cell) -> bool:
     return cell.route != ("POST", "/v1/vaults")
 
 
-def _objects(crowd: Crowd, caller: Caller, route: Route) -> Iterator[tuple[Ground | None, Variant]]:
+def _objects(
+    crowd: Crowd, caller: Caller, route: Route, syncs: Sequence[Variant]
+) -> Iterator[tuple[Ground | None, Variant]]:
     if route[1].startswith("/v1/orgs/{org}") or route == ("POST", "/v1/orgs/connect"):
         yield from ((crowd.grounds[label], Variant()) for label in ("own", "foreign", "missing elsewhere", "suspended"))
     elif "{owner}" in route[1] or route in NAMED_IN_REQUEST:
-        yield from _vault_objects(crowd, caller, route)
+        yield from _vault_objects(crowd, caller, route, syncs)
     elif route[1] in OWN_OBJECTS:
         yield from ((None, variant) for variant in _own_variants(crowd, caller, OWN_OBJECTS[route[1]]))
     else:
         yield None, Variant()
+        if route in PROVIDERS:
+            yield None, Variant(part="unknown provider", parts={"provider": "nobody"})
 
 
 def _own_variants(crowd: Crowd, caller: Caller, what: str) -> Iterator[Variant]:
@@ -143,16 +194,25 @@ def _own_variants(crowd: Crowd, caller: Caller, what: str) -> Iterator[Variant]:
     yield Variant(part="missing", parts={"id": str(uuid4())})
 
 
-def _vault_objects(crowd: Crowd, caller: Caller, route: Route) -> Iterator[tuple[Ground, Variant]]:
+def _vault_objects(
+    crowd: Crowd, caller: Caller, route: Route, syncs: Sequence[Variant]
+) -> Iterator[tuple[Ground, Variant]]:
     narrow = route == ("POST", "/v1/github/check-installation") and caller.kind == "api_key"
     for label in FEW if narrow else GROUNDS:
         ground = crowd.grounds[label]
         if label != "own":
-            yield ground, _first(route)
+            yield from ((ground, variant) for variant in _elsewhere(route))
             continue
-        yield from ((ground, variant) for variant in _variants(crowd, caller, route))
+        found = _connections(crowd, caller, syncs) if route in SYNCS else _variants(crowd, caller, route)
+        yield from ((ground, _of(route, variant)) for variant in found)
     if caller.bound == ("sibling", None):
         yield crowd.grounds["sibling"], _first(route)
+
+
+def _elsewhere(route: Route) -> Iterator[Variant]:
+    yield _first(route)
+    if route == ("POST", SYNC):
+        yield Variant("development", parts={"there": "development", "direction": "pull"}, when=(PULLING,))
 
 
 def _first(route: Route) -> Variant:
@@ -183,7 +243,32 @@ def _variants(crowd: Crowd, caller: Caller, route: Route) -> Iterator[Variant]:
     if route == ("GET", f"{VAULT}/permissions/effective"):
         when = "?user= names another person"
         another = crowd.logins["triage" if caller.name == "read" else "read"]
-        yield Variant(when=when, query=f"?user={another}")
+        yield Variant(when=(when,), query=f"?user={another}")
+
+
+def _syncs(policy: Policy) -> Iterator[Variant]:
+    """Each environment with one that is as protected at the provider, in both directions, and with one that is not."""
+    pairs = [*THERE.items(), ("development", "production"), ("production", "development")]
+    for ours, there in pairs:
+        for direction in ("push", "pull"):
+            ranks = [ORDER.index(policy.type_of("staging" if name == "preview" else name)) for name in (ours, there)]
+            source, target = ranks if direction == "push" else reversed(ranks)
+            when = [PULLING] * (direction == "pull") + [UPWARDS] * (target > source)
+            yield Variant(ours, parts={"there": there, "direction": direction}, when=tuple(when))
+
+
+def _connections(crowd: Crowd, caller: Caller, syncs: Sequence[Variant]) -> Iterator[Variant]:
+    """Every sync over one's own connection, over somebody else's, and over none."""
+    theirs = crowd.callers["outsider" if caller.name != "outsider" else "admin"].own_connection
+    yield from syncs
+    for variant in syncs:
+        for part, id_ in (("somebody else's connection", theirs), ("missing connection", str(uuid4()))):
+            yield replace(variant, part=part, parts={**variant.parts, "connection": id_})
+
+
+def _of(route: Route, variant: Variant) -> Variant:
+    """Without the conditions that a route does not have: names are compared in one direction."""
+    return variant if route[1] in {SYNC, f"{SYNC}/preview"} or route not in SYNCS else replace(variant, when=())
 
 
 def _two(route: Route) -> bool:
@@ -229,16 +314,16 @@ def _ask(caller: Caller, route: Route, ground: Ground | None, variant: Variant) 
         bound=_bound(caller, route, ground, variant),
         when=variant.when,
         address=caller.address,
-        same_origin=not caller.by_cookie,
+        same_origin=caller.own_page or not caller.by_cookie,
         flaw=FLAWED.get(route),
     )
 
 
 def _target(caller: Caller, route: Route, ground: Ground | None, variant: Variant) -> Target | None:
     if ground is None:
-        if route[1] not in OWN_OBJECTS:
-            return None
-        return Target(role=None if variant.part else "self")
+        if route in PROVIDERS:
+            return Target(sub=not variant.part)
+        return Target(role=None if variant.part else "self") if route[1] in OWN_OBJECTS else None
     org_role = caller.orgs.get(ground.label)
     return Target(
         role=caller.roles.get(ground.label),
@@ -276,12 +361,15 @@ def call(crowd: Crowd, cell: Cell, fresh: Mapping[str, str]) -> Call:
     names = _names(crowd, cell) | cell.variant.parts | dict(fresh)
     path = re.sub(r"\{(\w+)\}", lambda one: quote(names[one[1]], safe=""), cell.ask.path)
     body = None if cell.ask.method in {"GET", "HEAD"} else _body(crowd, cell, names, number)
-    return Call(cell.ask.method, path + (cell.variant.query or _query(cell, names)), cell.caller.headers(turn), body)
+    headers = (bearer(fresh["token"]),) if "token" in fresh else cell.caller.headers(turn)
+    return Call(cell.ask.method, path + (cell.variant.query or _query(cell, names)), headers, body)
 
 
 def _names(crowd: Crowd, cell: Cell) -> dict[str, str]:
     """What each piece of a path stands for."""
-    names = {"username": crowd.logins["admin"], "userId": crowd.user_id("admin"), "revision": "1", "provider": "vercel"}
+    names = {"username": crowd.logins["admin"], "userId": crowd.user_id("admin"), "revision": "1"}
+    names |= {"provider": "railway" if cell.ask.path.endswith("/connect") else "vercel"}
+    names |= {"connection": cell.caller.own_connection or str(uuid4()), "direction": "push", "there": "production"}
     ground, environment = cell.ground, cell.variant.environment or "development"
     if ground is None:
         return names
@@ -305,6 +393,8 @@ def _names(crowd: Crowd, cell: Cell) -> dict[str, str]:
 def _query(cell: Cell, names: Mapping[str, str]) -> str:
     if cell.route == ("GET", f"{VAULT}/compare"):
         return f"?left={cell.variant.environment}&right={cell.variant.second}"
+    if cell.route in SYNCS:
+        return _SYNC_QUERY.format(**names) if cell.ask.method == "GET" else ""
     table = {
         "/v1/secrets/pull": "?repo={full}&environment={environment}",
         "/v1/secrets/view": "?repo={full}&environment={environment}&key={key}",
@@ -315,12 +405,22 @@ def _query(cell: Cell, names: Mapping[str, str]) -> str:
     return table.get(cell.ask.path, "").format(**quoted)
 
 
+_SYNC_QUERY: Final = (
+    "?connectionId={connection}&projectId=prj&keywayEnvironment={environment}&providerEnvironment={there}"
+    "&direction={direction}"
+)
+
+
 def _body(crowd: Crowd, cell: Cell, names: Mapping[str, str], number: int) -> Any:
     back = f"{crowd.stack.dashboard_url}/settings"
     environment = names.get("environment", "")
     buy = {"priceId": "price_1", "successUrl": back, "cancelUrl": back}
     target = {"targetType": "role", "targetRole": "triage", "canRead": True, "canWrite": False}
     rule = {"environment": "development", "refs": [f"refs/heads/b{number}"]}
+    sync = {
+        "connectionId": names["connection"], "projectId": "prj", "keywayEnvironment": environment,
+        "providerEnvironment": names["there"],
+    }  # fmt: skip
     bodies: dict[Route, Any] = {
         ("POST", f"{VAULT}/secrets"): {"key": f"NEW_{number}", "value": "1", "environment": environment},
         ("PATCH", SECRET): {"value": f"plain {number}"},
@@ -354,6 +454,9 @@ def _body(crowd: Crowd, cell: Cell, names: Mapping[str, str], number: int) -> An
         ("POST", "/v1/auth/session/exchange"): {
             "code": "x" * 43, "codeVerifier": "y" * 64, "redirectOrigin": crowd.stack.dashboard_url,
         },
+        ("POST", "/v1/integrations/{provider}/connect"): {"token": TOKEN},
+        ("POST", f"{SYNC}/link"): sync,
+        ("POST", SYNC): {**sync, "direction": names["direction"]},
         ("POST", "/v1/auth/oidc/github"): {"token": "a.b.c", "environment": "development"},
         ("POST", "/v1/api-keys/leak-reports"): {"token": api_keys.mint("live").reveal()},
     }  # fmt: skip

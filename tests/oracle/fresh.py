@@ -8,10 +8,11 @@ from typing import Final
 import jwt
 from keyway_backend.access.actor import Scope
 from stack import sign_in
+from standins.providers import TOKEN
 
 from . import keys, stage
-from .crowd import DESK, Crowd
-from .every_route import ENVIRONMENT, SECRET, VAULT, Cell, Route
+from .crowd import DESK, Crowd, told
+from .every_route import CONNECTION, ENVIRONMENT, SECRET, VAULT, Cell, Route
 
 Names = Mapping[str, str]
 
@@ -65,9 +66,12 @@ def _repository(crowd: Crowd, _cell: Cell) -> dict[str, str]:
 
 
 def _vault(crowd: Crowd, cell: Cell) -> dict[str, str]:
-    names = _repository(crowd, cell)
-    stage.create_vault(crowd.stack, crowd.sessions["org owner"][0], names["full"])
-    return names
+    """A vault; for a key that is bound to one, a key that is bound to this one."""
+    names, session = _repository(crowd, cell), crowd.sessions["org owner"][0]
+    vault_id = stage.create_vault(crowd.stack, session, names["full"])
+    if cell.caller.bound is None:
+        return names
+    return names | {"token": keys.give(crowd.stack, session, vaults=[vault_id]).token}
 
 
 def _key(crowd: Crowd, cell: Cell) -> dict[str, str]:
@@ -87,6 +91,14 @@ def _session(crowd: Crowd, cell: Cell) -> dict[str, str]:
     return {"id": str(jwt.decode(token, options={"verify_signature": False})["sid"])}
 
 
+def _connection(crowd: Crowd, cell: Cell) -> dict[str, str]:
+    """A connection of the same person to another provider."""
+    token = crowd.sessions[cell.caller.name][0]
+    told(crowd.stack, token, "POST", "/v1/integrations/railway/connect", {"token": TOKEN})
+    found = told(crowd.stack, token, "GET", "/v1/integrations/connections")["connections"]
+    return {"id": str(next(one["id"] for one in found if one["provider"] == "railway"))}
+
+
 MAKERS: Final[dict[Route, Callable[[Crowd, Cell], dict[str, str]]]] = {
     ("DELETE", SECRET): _secret,
     ("DELETE", f"{SECRET}/versions/{{versionId}}"): _version,
@@ -102,6 +114,7 @@ MAKERS: Final[dict[Route, Callable[[Crowd, Cell], dict[str, str]]]] = {
     ("POST", "/v1/vaults"): _repository,
     ("DELETE", "/v1/api-keys/{id}"): _key,
     ("DELETE", "/v1/auth/sessions/{id}"): _session,
+    ("DELETE", CONNECTION): _connection,
 }
 
 

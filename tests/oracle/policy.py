@@ -59,8 +59,8 @@ class Bound:
 class Ask:
     """One request. `credential` is "good" or anything else; `flaw` names what is wrong with the request itself.
 
-    `scopes` are those of an API key; None: all that its kind can have. `when` names a condition of the route that the
-    request fulfils. `address` and `same_origin` say whether the credential may be used from where it is used.
+    `scopes` are those of an API key; None: all that its kind can have. `when` names the conditions of the route that
+    the request fulfils. `address` and `same_origin` say whether the credential may be used from where it is used.
     """
 
     method: str
@@ -72,7 +72,7 @@ class Ask:
     unanswered: bool = False
     scopes: frozenset[str] | None = None
     bound: Bound | None = None
-    when: str | None = None
+    when: tuple[str, ...] = ()
     address: bool = True
     same_origin: bool = True
 
@@ -181,9 +181,9 @@ class Policy:
     @staticmethod
     def _met(route: Mapping[str, Any], ask: Ask) -> list[Mapping[str, Any]]:
         conditions = route.get("when", {})
-        if ask.when is not None and ask.when not in conditions:
-            raise PolicyChangedError(f"{route['path']} knows no condition {ask.when}")
-        return [conditions[ask.when]] if ask.when is not None else []
+        if unknown := set(ask.when) - set(conditions):
+            raise PolicyChangedError(f"{route['path']} knows no condition {sorted(unknown)}")
+        return [conditions[one] for one in ask.when]
 
     @staticmethod
     def _looks_at_credentials(route: Mapping[str, Any]) -> bool:

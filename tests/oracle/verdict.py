@@ -139,12 +139,12 @@ def _needles(crowd: Crowd) -> Iterator[_Needle]:
 def _hidden(cell: Cell) -> tuple[str, ...] | None:
     """Under which name answers must be alike: objects without a role on them, and parts of one's own that are none."""
     if cell.ground is None:
-        return ("own object",) if cell.variant.part else None
+        return ("own object",) if cell.variant.part and "provider" not in cell.variant.parts else None
     if cell.ground.label == "own" and cell.variant.part:
-        return ("part", cell.variant.environment or "", *sorted(cell.variant.parts))
+        return ("part", cell.variant.environment or "", *sorted(cell.variant.parts), *cell.variant.when)
     told = cell.ground.label in cell.caller.created or cell.caller.bound
     role = cell.caller.roles.get(cell.ground.label) or cell.caller.orgs.get(cell.ground.label)
-    return None if told or role else ("object", cell.variant.environment or "", cell.variant.when or "")
+    return None if told or role else ("object", cell.variant.environment or "", *cell.variant.when)
 
 
 def _unlike(group: Sequence[Played]) -> Iterator[str]:
