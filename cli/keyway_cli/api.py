@@ -115,8 +115,28 @@ class Api:
 
     def pull(self, place: Place) -> Pulled:
         """Every value of an environment. Raises NotFound when there is none."""
+        return pulled_from(data_of(_object(self._pull(place, {}))))
+
+    def pull_unless(self, place: Place, tag: str) -> tuple[Pulled | None, str]:
+        """The same, with the tag of this state; None when it is still the one that a tag stands for."""
+        reply = self._pull(place, {"If-None-Match": tag} if tag else {})
+        new = reply.headers.get("etag", "")
+        if reply.status == 304 and tag:
+            return None, new or tag
+        return pulled_from(data_of(_object(reply))), new
+
+    def at_revision(self, place: Place, known: str) -> Revision | None:
+        """Where an environment stands now; None when it is still at the revision that is known."""
+        owner, name = place.repository.split("/")
+        path = f"/v1/vaults/{quote(owner, safe='')}/{quote(name, safe='')}"
+        path += f"/environments/{quote(place.environment, safe='')}/revision"
+        reply = self._send("GET", path, headers={"If-None-Match": f'"{known}"'}, repeatable=True)
+        return None if reply.status == 304 else revision_of(data_of(_object(reply)).get("revision"))
+
+    def _pull(self, place: Place, headers: dict[str, str]) -> Reply:
         query = f"repo={quote(place.repository, safe='')}&environment={quote(place.environment, safe='')}"
-        return pulled_from(data_of(self.call("GET", f"/v1/secrets/pull?{query}", accept=SECRETS_JSON)))
+        path = f"/v1/secrets/pull?{query}"
+        return self._send("GET", path, accept=SECRETS_JSON, headers=headers, repeatable=True)
 
     def pull_or_empty(self, place: Place) -> Pulled:
         """Every value of an environment, or an empty one."""
@@ -160,6 +180,19 @@ class Api:
         repeatable: bool = False,
     ) -> Json:
         """The JSON object that the server answers; `{}` for an empty body. Raises what `_refusal` says."""
+        repeatable = repeatable or method == "GET"
+        return _object(self._send(method, path, body, accept=accept, headers=headers, repeatable=repeatable))
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        accept: str = "application/json",
+        headers: dict[str, str] | None = None,
+        repeatable: bool,
+    ) -> Reply:
         sent = {"Accept": accept, "User-Agent": USER_AGENT} | (headers or {})
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token.reveal()}"
@@ -167,8 +200,7 @@ class Api:
         if body is not None:
             sent["Content-Type"] = "application/json"
             content = json.dumps(body, separators=(",", ":")).encode()
-        reply = self._transport.send(method, path, sent, content, repeatable=repeatable or method == "GET")
-        return _object(reply)
+        return self._transport.send(method, path, sent, content, repeatable=repeatable)
 
 
 def pulled_from(data: Json) -> Pulled:

@@ -19,6 +19,8 @@ from keyway_core.sensitive import Sensitive
 from keyway_cli import assistants, config
 from keyway_cli.errors import Misconfigured
 
+WATCH_SECONDS: Final = 5.0
+SHORTEST_WATCH: Final = 0.1
 TOKEN_STORES: Final = ("auto", "keyring", "file")
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 
@@ -38,6 +40,7 @@ class Settings(NamedTuple):
     color: bool
     can_open_browser: bool
     assistant: str
+    watch_seconds: float
     config: Path
     state: Path
     cache: Path
@@ -68,6 +71,7 @@ def read(environ: Mapping[str, str], folder: Path) -> Settings:
         color=not environ.get("NO_COLOR") and environ.get("TERM") != "dumb",
         can_open_browser=_has_screen(environ),
         assistant=assistants.detected(environ),
+        watch_seconds=_seconds(environ.get("KEYWAY_WATCH_SECONDS", "").strip()),
         config=ours,
         state=_directory(environ, "XDG_STATE_HOME", ".local/state", windows="LOCALAPPDATA"),
         cache=_directory(environ, "XDG_CACHE_HOME", ".cache", windows="LOCALAPPDATA"),
@@ -94,6 +98,16 @@ def _repository(environ: Mapping[str, str]) -> str:
     if repository and not is_repository(repository):
         raise Misconfigured("KEYWAY_REPOSITORY is not of the form owner/name")
     return repository
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text or WATCH_SECONDS)
+    except ValueError:
+        seconds = 0.0
+    if not SHORTEST_WATCH <= seconds <= 3_600:
+        raise Misconfigured("KEYWAY_WATCH_SECONDS is no number of seconds from 0.1 to 3600")
+    return seconds
 
 
 def _has_screen(environ: Mapping[str, str]) -> bool:

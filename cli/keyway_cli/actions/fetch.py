@@ -36,6 +36,13 @@ def fetch_or_empty(context: Context, api: Api, place: Place) -> Pulled:
         return Pulled({}, None)
 
 
+def note(context: Context, place: Place, shown: Revision | None) -> None:
+    """Judges and keeps a revision that the server shows. Raises RolledBack when it was newer before."""
+    if shown is not None:
+        memory = Memory(context.settings.state, context.api_url(), place)
+        _judge(context, memory, memory.newest(), shown)
+
+
 def remember(context: Context, place: Place, revision: Revision | None) -> None:
     """Keeps the revision that a push of ours made."""
     if revision is not None:

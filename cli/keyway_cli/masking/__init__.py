@@ -1,0 +1,1 @@
+"""Values found in what a program prints, and replaced before anybody reads them."""
