@@ -227,9 +227,9 @@ def stored(scene: Scene, name: str, files: Callable[[Path], bool]) -> Searched:
 
 
 def plant_rows(scene: Scene, planted: list[bytes]) -> None:
-    """Rows with these bytes in a column."""
+    """Rows with these bytes in a column; each twice, for a page of the write-ahead log may end within one of them."""
     scene.sql("CREATE TABLE IF NOT EXISTS planted (bytes bytea)")
-    for one in planted:
+    for one in planted * 2:
         scene.sql("INSERT INTO planted VALUES (%s)", one)
 
 
