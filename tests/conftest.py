@@ -13,7 +13,6 @@ from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds i
 from stack import running_stack, sign_in
 from standins.mailbox import MailServer, taking_mail
 
-
 # A shell that starts us in the background makes us ignore Ctrl-C, and so would every command that a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

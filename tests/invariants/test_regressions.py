@@ -85,7 +85,7 @@ def test_pushes_that_never_end_do_not_fill_the_memory(stack: Stack, tokens: dict
     with ExitStack() as open_ends:
         for _ in range(9):
             open_ends.enter_context(_begun(stack, "/v1/secrets/push", tokens["stranger"], size, size - 10))
-        large = {key: "x" * 60_000 for key in "ABCDEFGHIJKL"}
+        large = dict.fromkeys("ABCDEFGHIJKL", "x" * 60_000)
         refused = _until(503, lambda: push(stack, tokens["stranger"], "some/where", "development", large))
         assert "retry-after" in refused.headers
         assert push(stack, tokens["stranger"], "some/where", "development", {"A": "x"}).status_code == 403
