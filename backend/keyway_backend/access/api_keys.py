@@ -32,11 +32,12 @@ PREFIX_CHARACTERS: Final = 16
 _DIGITS: Final = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _RANDOM: Final = 34
 _CHECKSUM: Final = 6
+_ENDED: Final = "revoked"
 _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 _FIND: Final = """
     SELECT k.id, k.user_id, u.github_user_id, u.login, k.token_hash, k.scopes, k.vault_ids, k.environment_ids,
-        k.allowed_ips, k.expires_at, k.mac, k.revoked_at IS NULL AND k.expires_at > now() AS live,
+        k.allowed_ips, k.expires_at, k.revoked_at, k.mac, k.revoked_at IS NULL AND k.expires_at > now() AS live,
         k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute' AS unseen
     FROM api_keys AS k JOIN users AS u ON u.id = k.user_id WHERE k.token_hash = %(hash)s"""
 _USED: Final = """
@@ -161,21 +162,16 @@ async def find(connection: Connection, macs: Macs, token: Sensitive) -> FoundKey
 
 def is_ours(macs: Macs, row: DictRow) -> bool:
     """Whether this backend wrote a row (columns of `_FIND`). Alarms when not."""
-    fields = _fields(
-        row["id"],
-        row["user_id"],
-        row["github_user_id"],
-        row["token_hash"],
-        row["scopes"],
-        row["vault_ids"],
-        row["environment_ids"],
-        row["allowed_ips"],
-        row["expires_at"],
-    )
-    if macs.fits(row["mac"], Purpose.API_KEY, *fields):
+    ended = () if row["revoked_at"] is None else (_ENDED,)
+    if macs.fits(row["mac"], Purpose.API_KEY, *_fields_of(row), *ended):
         return True
     integrity_alarm("api_key", api_key_id=str(row["id"]))
     return False
+
+
+def ended_mac(macs: Macs, row: DictRow) -> bytes:
+    """The code that a row carries from its revocation on: without `revoked_at` it fits no more."""
+    return macs.make(Purpose.API_KEY, *_fields_of(row), _ENDED)
 
 
 async def note_use(connection: Connection, key_id: UUID, uses: int) -> None:
@@ -196,6 +192,20 @@ def _actor(row: DictRow) -> Actor:
         row["id"],
         scopes,
         binding,
+    )
+
+
+def _fields_of(row: DictRow) -> tuple[Field, ...]:
+    return _fields(
+        row["id"],
+        row["user_id"],
+        row["github_user_id"],
+        row["token_hash"],
+        row["scopes"],
+        row["vault_ids"],
+        row["environment_ids"],
+        row["allowed_ips"],
+        row["expires_at"],
     )
 
 

@@ -97,9 +97,7 @@ async def find(connection: Connection, macs: Macs, token: Sensitive) -> Actor | 
     A token whose rule is gone or was not written by us is found as well, with a workflow that nothing allows.
     """
     found = await one(connection, _FIND, hash=hash_of(token.reveal()))
-    if found is None or not _is_ours(macs, found):
-        return None
-    if not found["live"]:
+    if found is None or not found["live"] or not _is_ours(macs, found):
         return None
     number = found["actor_github_user_id"]
     person = Person(number, found["actor_login"]) if number is not None else None
@@ -116,8 +114,8 @@ async def find(connection: Connection, macs: Macs, token: Sensitive) -> Actor | 
 
 
 async def revoke(connection: Connection, token_id: UUID) -> bool:
-    """Ends a token; False when it was over already."""
-    statement = "UPDATE ci_tokens SET revoked_at = now() WHERE id = %(id)s AND revoked_at IS NULL"
+    """Ends a token, for good: without its code nobody can begin it again. False when it was over already."""
+    statement = "UPDATE ci_tokens SET revoked_at = now(), mac = '' WHERE id = %(id)s AND revoked_at IS NULL"
     return await run(connection, statement, id=token_id) == 1
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
-from uuid import UUID
 
 from keyway_core.roles import Role
 from keyway_core.sensitive import Sensitive
@@ -34,10 +33,10 @@ LISTING: Final = 0
 class PersonTokens(Protocol):
     """People's own GitHub tokens."""
 
-    async def of(self, user_id: UUID | None) -> Sensitive:
-        """A token. Raises Forbidden when there is none any more, Unavailable."""
+    async def of(self, actor: Actor) -> Sensitive:
+        """The actor's token. Raises Forbidden when there is none any more, Unavailable."""
 
-    async def rejected(self, user_id: UUID | None, token: Sensitive) -> Forbidden:
+    async def rejected(self, actor: Actor, token: Sensitive) -> Forbidden:
         """GitHub did not take it."""
 
 
@@ -92,14 +91,14 @@ class Listings:
 
     async def _listing(self, actor: Actor) -> tuple[dict[int, Reached], bool]:
         """Repositories by number, and whether every installation answered."""
-        token = await self._tokens.of(actor.user_id)
+        token = await self._tokens.of(actor)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 installations = [one for one in await self._github.installations_of(token) if one.active]
                 asked = [self._github.repositories_of(token, one.id) for one in installations]
                 answers = await asyncio.gather(*asked, return_exceptions=True)
         except TokenRejected:
-            raise await self._tokens.rejected(actor.user_id, token) from None
+            raise await self._tokens.rejected(actor, token) from None
         except TimeoutError:
             raise GitHubUnknown("listing of a person's repositories: too slow") from None
         reached: dict[int, Reached] = {}

@@ -6,10 +6,12 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
 import psycopg
 import pytest
 from keyway_backend import app
+from keyway_backend.access.actor import Actor, CredentialKind
 from keyway_backend.db.engine import Database
 from keyway_backend.features.accounts.user_tokens import TokenGone, UserTokenSource
 from keyway_backend.platform.errors import Unavailable
@@ -46,21 +48,21 @@ async def source(stack: Stack) -> AsyncIterator[UserTokenSource]:
         await database.close()
 
 
-def person(stack: Stack) -> tuple[str, str]:
-    """Somebody new, signed in: login and the id of the user row."""
+def person(stack: Stack) -> tuple[str, Actor]:
+    """Somebody new, signed in: login and the actor of a session."""
     login = f"renew-{secrets.token_hex(4)}"
     stack.control.create_user(login)
     sign_in(stack, login)
     with psycopg.connect(stack.app_database_url) as connection:
-        row = connection.execute("SELECT id FROM users WHERE login = %s", [login]).fetchone()
+        row = connection.execute("SELECT id, github_user_id FROM users WHERE login = %s", [login]).fetchone()
     assert row is not None
-    return login, row[0]
+    return login, Actor(row[0], row[1], login, CredentialKind.SESSION, uuid4())
 
 
-def run_out(stack: Stack, user: str) -> None:
+def run_out(stack: Stack, user: Actor) -> None:
     """The access token comes to its end."""
     with psycopg.connect(stack.app_database_url) as connection:
-        connection.execute("UPDATE github_tokens SET access_expires_at = now() WHERE user_id = %s", [user])
+        connection.execute("UPDATE github_tokens SET access_expires_at = now() WHERE user_id = %s", [user.user_id])
 
 
 class TestRefuses:
@@ -69,10 +71,12 @@ class TestRefuses:
     def test_somebody_without_one(self, stack: Stack) -> None:
         """Never signed in, or gone: sign in again."""
 
+        nobody = Actor(None, 1, "nobody", CredentialKind.CI, uuid4())
+
         async def go() -> None:
             async with source(stack) as tokens:
                 with pytest.raises(TokenGone, match="Sign in again"):
-                    await tokens.of(None)
+                    await tokens.of(nobody)
 
         asyncio.run(go())
 
@@ -86,11 +90,11 @@ class TestRefuses:
             async with source(stack) as tokens:
                 for _ in range(2):
                     with pytest.raises(TokenGone):
-                        await tokens.of(user)  # type: ignore[arg-type]
+                        await tokens.of(user)
 
         asyncio.run(go())
         with psycopg.connect(stack.app_database_url) as connection:
-            assert not connection.execute("SELECT 1 FROM github_tokens WHERE user_id = %s", [user]).fetchall()
+            assert not connection.execute("SELECT 1 FROM github_tokens WHERE user_id = %s", [user.user_id]).fetchall()
 
     def test_a_github_that_does_not_answer_is_no_loss(self, stack: Stack) -> None:
         """503, and the next one gets the renewed token."""
@@ -101,9 +105,9 @@ class TestRefuses:
         async def go() -> None:
             async with source(stack) as tokens:
                 with pytest.raises(Unavailable):
-                    await tokens.of(user)  # type: ignore[arg-type]
+                    await tokens.of(user)
                 stack.control.clear_faults()
-                assert (await tokens.of(user)).reveal().startswith("ghu_")  # type: ignore[arg-type]
+                assert (await tokens.of(user)).reveal().startswith("ghu_")
 
         try:
             asyncio.run(go())
@@ -120,7 +124,7 @@ def test_ten_who_ask_at_once_renew_once(stack: Stack) -> None:
 
     async def go() -> set[str]:
         async with source(stack) as one, source(stack) as other:
-            asked = await asyncio.gather(*(which.of(user) for which in (one, other) for _ in range(5)))  # type: ignore[arg-type]
+            asked = await asyncio.gather(*(which.of(user) for which in (one, other) for _ in range(5)))
             return {token.reveal() for token in asked}
 
     assert len(asyncio.run(go())) == 1

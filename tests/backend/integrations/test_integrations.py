@@ -87,6 +87,12 @@ def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any,
         return connection.execute(statement, values).fetchall()
 
 
+def change(stack: Stack, statement: LiteralString, *values: Any) -> None:
+    """What somebody writes who has the database."""
+    with psycopg.connect(stack.superuser_database_url) as connection:
+        assert connection.execute(statement, values).rowcount == 1
+
+
 def seed(there: Providers, provider: str, readable: dict[str, str], hidden: str) -> None:
     """Variables of production at a provider, one of which cannot be read."""
     there.entries.clear(), there.accounts.clear(), there.variables.clear()
@@ -251,6 +257,23 @@ class TestConnections:
         finally:
             desk.there.down = False
         assert (found["projects"], len(found["connections"])) == ([], 1)
+
+    def test_a_connection_given_to_somebody_else_opens_nothing(self, desk: Desk) -> None:
+        """Whoever writes another owner, or another team, into the row gets no project and no variable by it."""
+        mine = desk.connect("netlify")
+        stack, other = desk.home.stack, desk.home.with_role("write")
+        path = f"{BASE}/connections/{mine}/projects"
+        assert desk.data("GET", path)["projects"]
+        row = sql(stack, "SELECT user_id FROM provider_connections WHERE id = %s", mine)[0]
+        their_id = desk.ask("GET", "/v1/users/me", token=other).json()["data"]["id"]
+        change(stack, "UPDATE provider_connections SET user_id = %s WHERE id = %s", their_id, mine)
+        assert desk.ask("GET", path).status == 404
+        assert desk.ask("GET", path, token=other).status == 503
+        change(stack, "UPDATE provider_connections SET user_id = %s WHERE id = %s", row[0], mine)
+        change(stack, "UPDATE provider_connections SET provider_team_id = 'theirs' WHERE id = %s", mine)
+        assert desk.ask("GET", path).status == 503
+        change(stack, "UPDATE provider_connections SET provider_team_id = NULL WHERE id = %s", mine)
+        assert desk.data("GET", path)["projects"]
 
     def test_tokens_are_sealed(self, desk: Desk) -> None:
         """No row of the database holds one."""

@@ -14,6 +14,7 @@ from uuid import UUID
 from keyway_core.sensitive import Sensitive
 from psycopg.rows import DictRow
 
+from keyway_backend.access.actor import Actor
 from keyway_backend.clients.github import GitHub, GitHubUnknown, TokenRejected, UserTokens
 from keyway_backend.db.engine import Database, one, run
 from keyway_backend.platform.clock import now
@@ -26,8 +27,8 @@ _TAKEN_SECONDS: Final = 6.0  # longer than one call to GitHub may take
 _WAIT_SECONDS: Final = 0.1
 
 _LOAD: Final[LiteralString] = """
-    SELECT u.github_user_id, t.access_sealed, t.access_expires_at, t.refresh_sealed, t.refresh_expires_at
-    FROM github_tokens AS t JOIN users AS u ON u.id = t.user_id WHERE t.user_id = %(user)s"""
+    SELECT access_sealed, access_expires_at, refresh_sealed, refresh_expires_at
+    FROM github_tokens WHERE user_id = %(user)s"""
 # Takes the right to renew. Whoever died while holding it loses it with time.
 _TAKE: Final[LiteralString] = """
     UPDATE github_tokens SET renewing_until = now() + make_interval(secs => %(seconds)s)
@@ -50,67 +51,68 @@ class TokenGone(Forbidden):
 
 
 class UserTokenSource:
-    """Hands out the GitHub tokens of people who signed in."""
+    """Hands out the GitHub tokens of people who signed in. Tokens are sealed for the person's number, as the credential
+    has it: a row that was given to somebody else opens nothing."""
 
     def __init__(self, database: Database, crypto: VaultCrypto, github: GitHub) -> None:
         self._database = database
         self._crypto = crypto
         self._github = github
 
-    async def of(self, user_id: UUID | None) -> Sensitive:
+    async def of(self, actor: Actor) -> Sensitive:
         """A token that is good for the calls of a request. Raises TokenGone, Unavailable."""
         deadline = asyncio.get_running_loop().time() + _TAKEN_SECONDS
         while True:
-            row = await self._row(user_id)
+            row = await self._row(actor)
             if _good(row["access_expires_at"]):
-                return await self._open("access", row)
+                return await self._open("access", row, actor)
             if row["refresh_sealed"] is None or _over(row["refresh_expires_at"]):
                 raise TokenGone
-            if (renewed := await self._renew(user_id, row)) is not None:
+            if (renewed := await self._renew(actor, row)) is not None:
                 return renewed
             if asyncio.get_running_loop().time() > deadline:
                 raise _unavailable(5)
             await asyncio.sleep(_WAIT_SECONDS)
 
-    async def rejected(self, user_id: UUID | None, token: Sensitive) -> TokenGone:
+    async def rejected(self, actor: Actor, token: Sensitive) -> TokenGone:
         """GitHub did not take a token of `of`: it is forgotten. Returns what to raise."""
-        row = await self._row(user_id)
-        if (await self._open("access", row)).reveal() == token.reveal():
+        row = await self._row(actor)
+        if (await self._open("access", row, actor)).reveal() == token.reveal():
             async with self._database.read() as connection:
-                await run(connection, _DROP, user=user_id, access=row["access_sealed"])
+                await run(connection, _DROP, user=actor.user_id, access=row["access_sealed"])
         return TokenGone()
 
-    async def _row(self, user_id: UUID | None) -> DictRow:
+    async def _row(self, actor: Actor) -> DictRow:
         async with self._database.read() as connection:
-            row = await one(connection, _LOAD, user=user_id)
+            row = await one(connection, _LOAD, user=actor.user_id)
         if row is None:
             raise TokenGone
         return row
 
-    async def _renew(self, user_id: UUID | None, row: DictRow) -> Sensitive | None:
+    async def _renew(self, actor: Actor, row: DictRow) -> Sensitive | None:
         """The renewed token; None when somebody else is at it, or was."""
-        mine = {"user": user_id, "refresh": row["refresh_sealed"]}
+        mine = {"user": actor.user_id, "refresh": row["refresh_sealed"]}
         async with self._database.read() as connection:
             if not await run(connection, _TAKE, **mine, seconds=_TAKEN_SECONDS):
                 return None
         try:
-            tokens = await self._github.refresh(await self._open("refresh", row))
+            tokens = await self._github.refresh(await self._open("refresh", row, actor))
         except TokenRejected:
             async with self._database.read() as connection:
-                await run(connection, _DROP, user=user_id, access=row["access_sealed"])
+                await run(connection, _DROP, user=actor.user_id, access=row["access_sealed"])
             raise TokenGone from None
         except GitHubUnknown as error:
             async with self._database.read() as connection:
                 await run(connection, _GIVE_BACK, **mine)
             raise _unavailable(error.retry_after_seconds) from error
-        renewed = await self._sealed(row["github_user_id"], tokens)
+        renewed = await self._sealed(actor.github_user_id, tokens)
         async with self._database.read() as connection:
             await run(connection, _KEEP, **mine, **renewed)
         return tokens.access
 
-    async def _open(self, name: str, row: DictRow) -> Sensitive:
+    async def _open(self, name: str, row: DictRow, actor: Actor) -> Sensitive:
         sealed = Sealed(row[f"{name}_sealed"])
-        return await self._crypto.open_text(PURPOSE, name, UUID(int=row["github_user_id"]), sealed)
+        return await self._crypto.open_text(PURPOSE, name, UUID(int=actor.github_user_id), sealed)
 
     async def _sealed(self, github_user_id: int, tokens: UserTokens) -> dict[str, Any]:
         place, moment = UUID(int=github_user_id), now()

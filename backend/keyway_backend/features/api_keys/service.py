@@ -109,7 +109,7 @@ class ApiKeys:
         """Ends a key. Raises NotFound; BadRequest when it was revoked already."""
         async with self._database.transaction() as connection:
             row = await self._one(connection, grant, key_id)
-            if not await store.revoke(connection, key_id, _BY_OWNER, now()):
+            if not await self._ended(connection, row, _BY_OWNER):
                 raise BadRequest("This API key is revoked already")
             await _record(connection, audit.Action.API_KEY_REVOKED, grant.actor, grant.origin, row, reason=_BY_OWNER)
 
@@ -122,11 +122,15 @@ class ApiKeys:
             raise BadRequest("This is no API key of Keyway: its form or its checksum is wrong")
         async with self._database.transaction() as connection:
             row = await store.by_hash(connection, api_keys.hash_of(token.reveal()))
-            if row is None or not await store.revoke(connection, row["id"], _LEAKED, now()):
+            if row is None or not api_keys.is_ours(self._macs, row) or not await self._ended(connection, row, _LEAKED):
                 return
             owner = Actor(row["user_id"], row["github_user_id"], row["login"], CredentialKind.API_KEY, row["id"])
             await _record(connection, audit.Action.API_KEY_REVOKED, owner, origin, row, reason=_LEAKED)
             await notify.send(connection, "key_leaked", row["user_id"], key_name=f"“{row['name']}”")
+
+    async def _ended(self, connection: Connection, row: DictRow, reason: str) -> bool:
+        mac = api_keys.ended_mac(self._macs, row)
+        return await store.revoke(connection, row["id"], reason, now(), mac)
 
     async def _one(self, connection: Connection, grant: PersonGrant, key_id: UUID) -> DictRow:
         row = await store.by_id(connection, _person(grant.actor), key_id)

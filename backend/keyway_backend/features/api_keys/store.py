@@ -44,11 +44,11 @@ async def by_hash(connection: Connection, token_hash: bytes) -> DictRow | None:
     return await one(connection, _HASHED, hash=token_hash)
 
 
-async def revoke(connection: Connection, key_id: UUID, reason: str, moment: datetime) -> bool:
-    """Ends a key; False when it was revoked already."""
-    statement = """UPDATE api_keys SET revoked_at = %(now)s, revoked_reason = %(reason)s
+async def revoke(connection: Connection, key_id: UUID, reason: str, moment: datetime, mac: bytes) -> bool:
+    """Ends a key, which gets another code with it; False when it was revoked already."""
+    statement = """UPDATE api_keys SET revoked_at = %(now)s, revoked_reason = %(reason)s, mac = %(mac)s
                    WHERE id = %(id)s AND revoked_at IS NULL"""
-    return await run(connection, statement, id=key_id, reason=reason, now=moment) == 1
+    return await run(connection, statement, id=key_id, reason=reason, now=moment, mac=mac) == 1
 
 
 async def environments_of(connection: Connection, vault_ids: list[UUID], environment_ids: list[UUID]) -> set[UUID]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
-from uuid import UUID
 
 import orjson
 from keyway_core.sensitive import Sensitive
 
+from keyway_backend.access.actor import Actor
 from keyway_backend.access.grants import PersonGrant
 from keyway_backend.clients.github import GitHub, Installation, PermissionMissing, TokenRejected
 from keyway_backend.db.engine import Connection, Database
@@ -25,10 +25,10 @@ _ORGANIZATION: Final = "Organization"
 class PeoplesTokens(Protocol):
     """Hands out people's own GitHub tokens (`features.accounts.user_tokens`)."""
 
-    async def of(self, user_id: UUID | None) -> Sensitive:
+    async def of(self, actor: Actor) -> Sensitive:
         """A fresh one. Raises a Forbidden that asks to sign in again, or Unavailable."""
 
-    async def rejected(self, user_id: UUID | None, token: Sensitive) -> Problem:
+    async def rejected(self, actor: Actor, token: Sensitive) -> Problem:
         """GitHub did not take it. Returns what to raise."""
 
 
@@ -199,7 +199,7 @@ class Installations:
         return [one | {"hasVault": one["id"] in with_vault} for one in listed]
 
     async def _listed(self, grant: PersonGrant) -> tuple[Sensitive, list[Installation]]:
-        token = await self._tokens.of(grant.actor.user_id)
+        token = await self._tokens.of(grant.actor)
         (shown,) = await self._asked(grant, token, self._github.installations_of(token))
         return token, shown
 
@@ -208,7 +208,7 @@ class Installations:
         try:
             return await asyncio.gather(*questions)
         except TokenRejected:
-            raise await self._tokens.rejected(grant.actor.user_id, token) from None
+            raise await self._tokens.rejected(grant.actor, token) from None
 
 
 def _installation(row: dict[str, Any]) -> dict[str, Any]:

@@ -184,7 +184,7 @@ class Integrations:
             row = await store.one_connection(connection, grant.actor.user_id, id_) if id_ is not None else None
         if row is None:
             raise errors.no_connection()
-        return await self._opened(row)
+        return await self._opened(row, grant.actor)
 
     async def projects(self, grant: PersonGrant, id_: UUID | None) -> list[dict[str, Any]]:
         """What a connection reaches. Raises NotFound, Unavailable."""
@@ -200,11 +200,11 @@ class Integrations:
         self._known(name)
         async with self._database.read() as connection:
             found = await store.connections(connection, grant, name)
-        reached = await asyncio.gather(*(self._reached(row) for row in found))
+        reached = await asyncio.gather(*(self._reached(row, grant.actor) for row in found))
         return {"projects": [one for some in reached for one in some], "connections": [_shown(row) for row in found]}
 
-    async def _reached(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        opened = await self._opened(row)
+    async def _reached(self, row: Mapping[str, Any], actor: Actor) -> list[dict[str, Any]]:
+        opened = await self._opened(row, actor)
         labels = {"connectionId": str(row["id"]), "teamId": row["provider_team_id"], "teamName": row["team_name"]}
         try:
             async with within(_ASKED_SECONDS):
@@ -212,19 +212,19 @@ class Integrations:
         except ProviderFailed:
             return []
 
-    async def _opened(self, row: Mapping[str, Any]) -> Opened:
-        sealed = Sealed(row["token_sealed"])
-        token = await self._crypto.open_text(_PURPOSE, row["provider"], row["id"], sealed)
+    async def _opened(self, row: Mapping[str, Any], actor: Actor) -> Opened:
+        place = _place(row["provider"], actor, row["provider_team_id"])
+        token = await self._crypto.open_text(_PURPOSE, place, row["id"], Sealed(row["token_sealed"]))
         return Opened(row["id"], self._providers[row["provider"]], Key(token, row["provider_team_id"]))
 
     async def _keep(self, actor: Actor, origin: Origin, provider: Provider, key: Key, account: Account) -> None:
         """Seals the token for its row, which an account that is connected again has already."""
-        user = _user_of(actor)
+        user, place = _user_of(actor), _place(provider.name, actor, account.team_id)
         for _ in range(2):
             async with self._database.read() as connection:
                 known = await store.connection_id_of(connection, user, provider.name, account.id, account.team_id)
             id_ = known or new_id()
-            sealed = await self._crypto.seal_text(_PURPOSE, provider.name, id_, key.token)
+            sealed = await self._crypto.seal_text(_PURPOSE, place, id_, key.token)
             new = NewConnection(
                 id_, user, provider.name, account.id, account.team_id, account.team_name, bytes(sealed), now()
             )
@@ -264,6 +264,12 @@ def _user_of(actor: Actor) -> UUID:
     """The person behind a session; sessions alone get here."""
     assert actor.user_id is not None  # noqa: S101 - a session has one
     return actor.user_id
+
+
+def _place(provider: str, actor: Actor, team_id: str | None) -> str:
+    """What a token is sealed for: a row that was given to somebody else, or to another team, opens nothing."""
+    team = sha256(team_id.encode()).hexdigest() if team_id is not None else ""
+    return f"{provider}/{actor.github_user_id}/{team}"
 
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
