@@ -6,6 +6,7 @@ A line may be excused with `# house: <rule> <reason>`.
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import sys
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ REVEALS = {
     "standalone/keyway_standalone/": "the demo compares what came back, and shows what the database does not hold",
     "cli/keyway_cli/": "the client's side of the promise is kept by its own tests",
 }
+STORE = re.compile(r"keyway_backend\.features\.(\w+)(?:\.\w+)*\.(?:\w*store|statements)(?:\.|$)")
 READS_ENVIRONMENT = ("settings.py", "cli/", "standalone/", "__main__.py")
 
 Finding = tuple[int, str]
@@ -121,11 +123,21 @@ def environment_reads(path: str, tree: ast.Module) -> Iterator[Finding]:
             yield node.lineno, "environment-read belongs into settings"
 
 
+def foreign_stores(path: str, tree: ast.Module) -> Iterator[Finding]:
+    """The rows of a feature are read by that feature alone; others ask its service. Holds for features to come."""
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        before = f"{node.module}." if isinstance(node, ast.ImportFrom) and node.module else ""
+        for found in filter(None, (STORE.match(before + name) for name in names)):
+            if not path.startswith(f"backend/keyway_backend/features/{found[1]}/"):
+                yield getattr(node, "lineno", 1), f"foreign-store ask the service of {found[1]}"
+
+
 def check(path: str, text: str) -> list[str]:
     """What is wrong with one file, as `path:line rule explanation`."""
     tree = ast.parse(text)
     findings = [finding for rule in RULES for finding in rule(tree)]
-    findings += [*reveals(path, text), *environment_reads(path, tree)]
+    findings += [*reveals(path, text), *environment_reads(path, tree), *foreign_stores(path, tree)]
     if (count := text.count("\n")) > MAX_FILE_LINES:
         findings.append((1, f"file-length {count} lines"))
     lines = text.splitlines()

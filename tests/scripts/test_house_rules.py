@@ -37,6 +37,10 @@ LONG = "def f() -> None:\n" + "    x = 1\n" * 61
         ("formatted-sql", "c.execute(f'SELECT {x}')\n"),
         ("reveal", "x = value.reveal()\n"),
         ("environment-read", "import os\nx = os.environ['A']\n"),
+        ("foreign-store", "from keyway_backend.features.vaults import rules, store\n"),
+        ("foreign-store", "from keyway_backend.features.secrets.single.store import Version\n"),
+        ("foreign-store", "from keyway_backend.features.activity import retention_store as rows\n"),
+        ("foreign-store", "import keyway_backend.features.exposure.statements\n"),
     ],
 )
 def test_each_rule_finds_its_fault(rule: str, source: str) -> None:
@@ -49,6 +53,13 @@ def test_an_excused_line_is_not_reported() -> None:
     """A line that says why it breaks a rule is let through, and only for that rule."""
     excused = "c.execute(f'SELECT {x}')  # house: formatted-sql the name is a constant\n"
     assert rules.check("backend/keyway_backend/planted.py", excused) == []
+
+
+def test_a_feature_reads_its_own_rows() -> None:
+    """The same import within the feature is what stores are for."""
+    own = "from keyway_backend.features.secrets import store\n"
+    assert rules.check("backend/keyway_backend/features/secrets/single/trash.py", own) == []
+    assert rules.check("backend/keyway_backend/features/revisions/service.py", own) != []
 
 
 def test_the_tree_keeps_the_rules() -> None:
