@@ -23,6 +23,7 @@ class Providers:
     accounts: list[dict[str, Any]] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
     down: bool = False
+    revoked: bool = False
     refuses: set[str] = field(default_factory=set)
 
     def environment(self) -> dict[str, str]:
@@ -46,7 +47,7 @@ class Providers:
             return 502, {}
         if asked.path.endswith("/oauth/access_token") or asked.path == "/oauth/token":
             return (200, {"access_token": TOKEN}) if asked.form().get("code") == "good" else (400, {})
-        if asked.headers.get("authorization") != f"Bearer {TOKEN}":
+        if self.revoked or asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {}
         if asked.path == "/graphql":
             return self._railway(asked.json())

@@ -61,7 +61,11 @@ def document(app: FastAPI, routes: Iterable[BaseRoute], public_paths: frozenset[
     made["components"]["securitySchemes"] = {"bearer": dict(_BEARER)}
     for path, item in made["paths"].items():
         for method, operation in item.items():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                content["schema"] = _hoisted(content["schema"], schemas)
             _complete(path, operation, public=(method.upper(), path) in public_paths)
+            if method == "head":
+                _without_bodies(operation)
     return made
 
 
@@ -78,6 +82,26 @@ def _complete(path: str, operation: dict[str, Any], *, public: bool) -> None:
     for name in _PARAMETER.findall(path):
         if name not in known:
             declared.append({"name": name, "in": "path", "required": True, "schema": dict(_NAME)})
+
+
+def _hoisted(schema: Any, schemas: dict[str, Any]) -> Any:
+    """A body's schema whose inner definitions stand where the whole document finds them."""
+    if isinstance(schema, list):
+        return [_hoisted(inner, schemas) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    for name, inner in schema.get("$defs", {}).items():
+        schemas[name] = _hoisted(inner, schemas)
+    found = {name: _hoisted(inner, schemas) for name, inner in schema.items() if name != "$defs"}
+    if isinstance(found.get("$ref"), str):
+        found["$ref"] = found["$ref"].replace("#/$defs/", "#/components/schemas/")
+    return found
+
+
+def _without_bodies(operation: dict[str, Any]) -> None:
+    """An answer to HEAD is that to GET without its body."""
+    for response in operation["responses"].values():
+        response.pop("content", None)
 
 
 def _problem(meaning: str) -> dict[str, Any]:

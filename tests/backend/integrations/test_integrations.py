@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -343,6 +343,22 @@ class TestSync:
         values = desk.home.values("production")
         assert (values[name], values["KEPT"]) == ("v", "mine")
         assert not {"PATH", "HIDDEN", "EMPTY_ONE"} & set(values)
+
+    def test_what_the_provider_has_not_is_missing(self, desk: Desk, provider: str) -> None:
+        """A project that is none is 404, and no step to elsewhere; a token that was taken back is 400: no outage."""
+        wanted = {"connectionId": desk.connect(provider), **PROJECTS[provider]}
+        for name in ("nothing", "..", ".", "a/../../v2/user", "%2e%2e", "ü ?#"):
+            query = urlencode(wanted | {"projectId": name})
+            for page in ("/status", "/diff", "/preview"):
+                assert desk.ask("GET", f"{desk.sync_path(page)}?{query}").status == 404, (name, page)
+        desk.there.revoked = True
+        try:
+            for page in ("/status", "/diff", "/preview"):
+                answer = desk.ask("GET", f"{desk.sync_path(page)}?{urlencode(wanted)}")
+                assert (answer.status, "Disconnect" in answer.detail) == (400, True)
+            assert desk.ask("GET", f"{BASE}/connections/{wanted['connectionId']}/projects").status == 400
+        finally:
+            desk.there.revoked = False
 
     def test_a_failing_provider_is_told_in_the_answer(self, desk: Desk, provider: str) -> None:
         """200 with success false; nothing was pulled for it."""

@@ -3,6 +3,7 @@
 from keyway_backend.clients.providers.base import (
     Account,
     Key,
+    NoSuchTarget,
     Project,
     Provider,
     ProviderFailed,
@@ -12,4 +13,15 @@ from keyway_backend.clients.providers.base import (
     within,
 )
 
-__all__ = ["Account", "Key", "Project", "Provider", "ProviderFailed", "ProviderSilent", "Target", "Variables", "within"]
+__all__ = [
+    "Account",
+    "Key",
+    "NoSuchTarget",
+    "Project",
+    "Provider",
+    "ProviderFailed",
+    "ProviderSilent",
+    "Target",
+    "Variables",
+    "within",
+]

@@ -7,16 +7,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 import httpx
 from keyway_core.sensitive import Sensitive
 
 CALL_SECONDS: Final = 8.0
 _AT_ONCE: Final = 8
+_LATER: Final = frozenset({408, 425, 429})
 
 
 class ProviderFailed(Exception):
     """The provider did not do it. The text is a sentence of ours: never a token, a value or the provider's words."""
+
+
+class NoSuchTarget(ProviderFailed):
+    """The provider was there, and has no such project, environment or service for this connection."""
 
 
 class ProviderSilent(ProviderFailed):
@@ -161,8 +167,9 @@ class Http:
         if answer.status_code in {401, 403}:
             raise ProviderFailed(f"{self._name} refused the connection's token. Disconnect it and connect it again.")
         if answer.status_code == 404:
-            raise ProviderFailed(f"{self._name} has no such project or environment for this connection.")
-        failed = ProviderSilent if answer.is_server_error else ProviderFailed
+            raise NoSuchTarget(f"{self._name} has no such project or environment for this connection.")
+        later = answer.is_server_error or answer.status_code in _LATER
+        failed = ProviderSilent if later else ProviderFailed
         raise failed(f"{self._name} answered with status {answer.status_code}.")
 
 
@@ -193,13 +200,20 @@ async def each(names: Iterable[str], do: Callable[[str], Awaitable[None]], done:
             group.create_task(one(name))
 
 
+def segment(text: str) -> str:
+    """A name as one step of a path. Raises NoSuchTarget for one that would be a step elsewhere."""
+    if text in {".", ".."}:
+        raise NoSuchTarget("There is no project of that name for this connection.")
+    return quote(text, safe="")
+
+
 def text_of(found: Any, name: str) -> str:
     """A field that must be a text. Raises ProviderFailed."""
     value = found.get(name) if isinstance(found, dict) else None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str) or not value:
-        raise ProviderFailed("The provider's answer has not the form that was expected.")
+        raise ProviderSilent("The provider's answer has not the form that was expected.")
     return value
 
 
@@ -212,5 +226,5 @@ def optional(found: Any, name: str) -> str | None:
 def list_of(found: Any) -> list[dict[str, Any]]:
     """A list of objects. Raises ProviderFailed."""
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise ProviderFailed("The provider's answer has not the form that was expected.")
+        raise ProviderSilent("The provider's answer has not the form that was expected.")
     return found

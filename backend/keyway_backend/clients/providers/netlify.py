@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from keyway_core.sensitive import Sensitive
 
@@ -12,6 +12,7 @@ from keyway_backend.clients.providers.base import (
     Account,
     Http,
     Key,
+    NoSuchTarget,
     Project,
     ProviderFailed,
     Target,
@@ -19,6 +20,7 @@ from keyway_backend.clients.providers.base import (
     each,
     list_of,
     optional,
+    segment,
     text_of,
 )
 
@@ -86,7 +88,7 @@ class Netlify:
     async def read(self, key: Key, target: Target) -> Variables:
         """Of each variable the value of our context, else the one of every context. Secret ones tell none."""
         if target.environment not in _CONTEXTS:  # "all" among others: production would be written with it
-            raise ProviderFailed(f"Netlify has no such environment for a sync; it has {', '.join(_CONTEXTS)}.")
+            raise NoSuchTarget(f"Netlify has no such environment for a sync; it has {', '.join(_CONTEXTS)}.")
         path, query = await self._place(key, target)
         entries = list_of(await self._http.call("GET", path, token=key.token, query=query))
         there = {text_of(one, "key"): one for one in entries if _value_in(one, target.environment) is not None}
@@ -103,7 +105,7 @@ class Netlify:
         async def put(name: str) -> None:
             own = {"context": target.environment, "value": values[name].reveal()}
             if name in there.handles:
-                at = f"{path}/{quote(name, safe='')}"
+                at = f"{path}/{segment(name)}"
                 await self._http.call("PATCH", at, token=key.token, query=query, json=own)
                 return
             new = [{"key": name, "values": [own]}]
@@ -120,15 +122,15 @@ class Netlify:
             if not _is_own(entry, target.environment):
                 raise ProviderFailed("It serves every context.")
             value = _value_in(entry, target.environment)
-            at = f"{path}/{quote(name, safe='')}/value/{quote(text_of(value, 'id'), safe='')}"
+            at = f"{path}/{segment(name)}/value/{segment(text_of(value, 'id'))}"
             await self._http.call("DELETE", at, token=key.token, query=query)
 
         await each(names, remove, done)
 
     async def _place(self, key: Key, target: Target) -> tuple[str, dict[str, str | None]]:
-        site = await self._http.call("GET", f"/api/v1/sites/{quote(target.project_id, safe='')}", token=key.token)
+        site = await self._http.call("GET", f"/api/v1/sites/{segment(target.project_id)}", token=key.token)
         account = optional(site, "account_id") or text_of(site, "account_slug")
-        return f"/api/v1/accounts/{quote(account, safe='')}/env", {"site_id": target.project_id}
+        return f"/api/v1/accounts/{segment(account)}/env", {"site_id": target.project_id}
 
 
 def _project(site: dict[str, Any]) -> Project:

@@ -11,8 +11,10 @@ from keyway_backend.clients.providers.base import (
     Account,
     Http,
     Key,
+    NoSuchTarget,
     Project,
     ProviderFailed,
+    ProviderSilent,
     Target,
     Variables,
     each,
@@ -74,7 +76,7 @@ class Railway:
         asked = {"project": target.project_id, "environment": environment, "service": target.service_id}
         found = (await self._ask(key, _VARIABLES, asked)).get("variables")
         if not isinstance(found, dict):
-            raise ProviderFailed("Railway did not answer understandably.")
+            raise ProviderSilent("Railway did not answer understandably.")
         values = {name: Sensitive(value) if isinstance(value, str) else None for name, value in found.items()}
         return Variables(values, {"": environment})
 
@@ -126,7 +128,7 @@ class Railway:
         for one in _nodes(project.get("environments")):
             if one.get("name") == target.environment:
                 return text_of(one, "id")
-        raise ProviderFailed("Railway has no such project or environment for this connection.")
+        raise NoSuchTarget("Railway has no such project or environment for this connection.")
 
     async def _ask(self, key: Key, query: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """GraphQL answers 200 also to what it refuses."""

@@ -14,6 +14,7 @@ from keyway_backend.clients.providers.base import (
     Account,
     Http,
     Key,
+    NoSuchTarget,
     Project,
     ProviderFailed,
     Target,
@@ -21,6 +22,7 @@ from keyway_backend.clients.providers.base import (
     each,
     list_of,
     optional,
+    segment,
     text_of,
 )
 from keyway_backend.platform.clock import iso
@@ -89,7 +91,7 @@ class Vercel:
     async def read(self, key: Key, target: Target) -> Variables:
         """The entries that serve the target, not those of a single branch. Sensitive ones tell no value."""
         if target.environment not in _ENVIRONMENTS:
-            raise ProviderFailed(f"Vercel has no such environment for a sync; it has {', '.join(_ENVIRONMENTS)}.")
+            raise NoSuchTarget(f"Vercel has no such environment for a sync; it has {', '.join(_ENVIRONMENTS)}.")
         query = {"teamId": key.team_id, "decrypt": "true"}
         page = await self._http.call("GET", self._path(target), token=key.token, query=query) or {}
         found = list_of(page.get("envs"))
@@ -118,7 +120,7 @@ class Vercel:
     async def _set(self, key: Key, target: Target, name: str, value: Sensitive, entry: Any) -> None:
         query = {"teamId": key.team_id}
         if entry is not None and not _others(entry, target.environment):
-            path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
+            path = f"{self._path(target)}/{segment(text_of(entry, 'id'))}"
             await self._http.call("PATCH", path, token=key.token, query=query, json={"value": value.reveal()})
             return
         new = {"key": name, "value": value.reveal(), "type": _type_of(entry), "target": [target.environment]}
@@ -134,7 +136,7 @@ class Vercel:
         try:
             await self._http.call("POST", self._path(target), token=key.token, query=query, json=new)
         except ProviderFailed:
-            path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
+            path = f"{self._path(target)}/{segment(text_of(entry, 'id'))}"
             await self._http.call("PATCH", path, token=key.token, query=query, json={"target": _targets(entry)})
             raise
 
@@ -146,13 +148,13 @@ class Vercel:
         await asyncio.shield(task)
 
     async def _leave(self, key: Key, target: Target, entry: Any) -> None:
-        path = f"{self._path(target)}/{quote(text_of(entry, 'id'))}"
+        path = f"{self._path(target)}/{segment(text_of(entry, 'id'))}"
         left = [one for one in _targets(entry) if one != target.environment]
         method, body = ("PATCH", {"target": left}) if _others(entry, target.environment) else ("DELETE", None)
         await self._http.call(method, path, token=key.token, query={"teamId": key.team_id}, json=body)
 
     def _path(self, target: Target) -> str:
-        return f"/v10/projects/{quote(target.project_id, safe='')}/env"
+        return f"/v10/projects/{segment(target.project_id)}/env"
 
 
 def _project(found: dict[str, Any]) -> Project:

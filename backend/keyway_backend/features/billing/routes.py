@@ -70,7 +70,11 @@ def _deliveries(routes: APIRouter, deliveries: Deliveries) -> None:
         403: {"description": "The signature is not Stripe's, or too old"},
     }
 
-    @routes.post("/webhook", dependencies=[public()], responses=answers)
+    signed = {"name": "stripe-signature", "in": "header", "required": True, "schema": {"type": "string"}}
+    event = {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+    described = {"parameters": [signed], "requestBody": event}
+
+    @routes.post("/webhook", dependencies=[public()], responses=answers, openapi_extra=described)
     async def receive_delivery(request: Request) -> Response:
         """An event of Stripe's, signed over its raw bytes."""
         await deliveries.receive(await request.body(), request.headers.get("stripe-signature"))

@@ -44,7 +44,7 @@ def router(health: Health) -> APIRouter:
         return body(answer, 200 if healthy else 503)
 
     @routes.get("/v1/health", dependencies=[public()], responses={200: {"model": ApiAnswer}})
-    @routes.head("/v1/health", dependencies=[public()], include_in_schema=False)
+    @routes.head("/v1/health", dependencies=[public()], operation_id="head_api")
     async def show_api(request: Request) -> Response:
         """The version of the API. The public CLI's `doctor` sends HEAD."""
         if request.method == "HEAD":

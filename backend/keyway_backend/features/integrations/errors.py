@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from keyway_backend.platform.errors import BadRequest, FieldError, Forbidden, NotFound, Unavailable, ValidationFailed
+from keyway_backend.clients.providers import NoSuchTarget, ProviderFailed, ProviderSilent
+from keyway_backend.platform.errors import (
+    BadRequest,
+    FieldError,
+    Forbidden,
+    NotFound,
+    Problem,
+    Unavailable,
+    ValidationFailed,
+)
 
 
 def unknown_provider() -> NotFound:
@@ -50,9 +59,15 @@ def not_with_a_token(display_name: str) -> BadRequest:
     return BadRequest(f"{display_name} is connected in the browser, not with a token.")
 
 
-def provider_away(sentence: str) -> Unavailable:
-    """A provider did not answer a question whose answer was wanted."""
-    return Unavailable(sentence)
+def not_answered(failed: ProviderFailed) -> Problem:
+    """A provider did not answer a question whose answer was wanted: because it was not there, because it has no such
+    project, or because it takes the connection's token no more, which no second attempt mends."""
+    match failed:
+        case NoSuchTarget():
+            return NotFound(str(failed))
+        case ProviderSilent():
+            return Unavailable(str(failed))
+    return BadRequest(str(failed))
 
 
 def invalid(field: str, message: str) -> ValidationFailed:

@@ -126,7 +126,7 @@ class Integrations:
             async with within(_ASKED_SECONDS):
                 account = await provider.account(key)
         except ProviderSilent as silent:
-            raise errors.provider_away(str(silent)) from None
+            raise errors.not_answered(silent) from None
         except ProviderFailed as failed:
             raise errors.bad_token(str(failed)) from None
         await self._keep(grant.actor, grant.origin, provider, key, account)
@@ -193,7 +193,7 @@ class Integrations:
             async with within(_ASKED_SECONDS):
                 return [_project(one) for one in await opened.provider.projects(opened.key)]
         except ProviderFailed as failed:
-            raise errors.provider_away(str(failed)) from None
+            raise errors.not_answered(failed) from None
 
     async def all_projects(self, grant: PersonGrant, name: str) -> dict[str, Any]:
         """What all connections to a provider reach; one that fails is left out. Raises NotFound."""

@@ -215,7 +215,7 @@ class Syncing:
             async with within(READ_SECONDS):
                 there = await opened.provider.read(opened.key, wanted.target)
         except ProviderFailed as failed:
-            raise errors.provider_away(str(failed)) from None
+            raise errors.not_answered(failed) from None
         return await self._secrets.look(here), there
 
     def _admit(self, grant: VaultGrant, here: EnvironmentGrant, wanted: Wanted) -> EnvironmentGrant | None:

@@ -45,7 +45,12 @@ def router(revisions: Revisions, comparisons: Comparisons) -> APIRouter:
 
 def _add_history(routes: APIRouter, revisions: Revisions) -> None:
     @routes.get(f"{_ONE}/revision", responses=schemas.HEAD_ANSWERS, openapi_extra=schemas.HEAD_OPENAPI)
-    @routes.head(f"{_ONE}/revision", include_in_schema=False)
+    @routes.head(
+        f"{_ONE}/revision",
+        responses=schemas.HEAD_ANSWERS,
+        openapi_extra=schemas.HEAD_OPENAPI,
+        operation_id="head_environment_revision",
+    )
     async def show_head(request: Request, grant: Poller) -> Response:
         """Where an environment stands: cheap enough to be asked often. Answers HEAD as well."""
         revision_id, number = await revisions.head(grant)
