@@ -76,6 +76,7 @@ from keyway_backend.health import Check, CheckFailed, Health, clock_check, datab
 from keyway_backend.notify import Notifications
 from keyway_backend.platform import metrics, openapi
 from keyway_backend.platform.address import networks
+from keyway_backend.platform.arrivals import Arrivals
 from keyway_backend.platform.cookies import SessionCookies
 from keyway_backend.platform.errors import Unavailable
 from keyway_backend.platform.hop import DashboardHop
@@ -321,7 +322,7 @@ def application(running: Services, settings: Settings) -> tuple[ASGIApp, FastAPI
         max_age=600,
     )
     hop = DashboardHop(cross_origin, settings.dashboard_hop_secret.get_secret_value())
-    return RequestEdge(hop, metrics.observe), app
+    return RequestEdge(hop, metrics.observe, Arrivals(networks(settings.trusted_proxies))), app
 
 
 def document() -> dict[str, Any]:

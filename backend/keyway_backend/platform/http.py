@@ -5,12 +5,9 @@ Plain ASGI, because each layer of `BaseHTTPMiddleware` costs several per cent of
 
 from __future__ import annotations
 
-import asyncio
-import math
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -21,12 +18,13 @@ from keyway_core.limits import REQUEST_BODY_BYTES
 from psycopg_pool import PoolTimeout
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from keyway_backend.platform import errors, log
+from keyway_backend.platform.arrivals import SMALL_BYTES, Arrivals, Share
 from keyway_backend.platform.bodies import json_body as json_body  # noqa: PLC0414 - part of this surface
 from keyway_backend.platform.errors import FieldError, Problem, Unauthorized
 from keyway_backend.platform.limits import SCOPE_KEY
@@ -39,11 +37,6 @@ _WEBHOOK: Final = "/v1/github/webhook"
 # signed, and held only until that is checked.
 _LARGE: Final = frozenset({"/v1/secrets/push", _WEBHOOK})
 _IN_A_VAULT: Final = "/v1/vaults/"
-_SMALL_BODY_BYTES: Final = 65_536
-_BODY_SECONDS: Final = 60.0
-# Memory for bodies that are under way, in shares: what is large in bodies of senders that nobody knows yet must not
-# shut out those whose credential was looked at, and neither may shut out what is small.
-_SHARES: Final = {"small": 2 * REQUEST_BODY_BYTES, "known": 6 * REQUEST_BODY_BYTES, "signed": 2 * REQUEST_BODY_BYTES}
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -65,10 +58,10 @@ _log = log.logger("http")
 class RequestEdge:
     """Gives each request an id, bounds its body, sets every answer's headers, logs one line without query or body."""
 
-    def __init__(self, app: ASGIApp, observe: Observer) -> None:
+    def __init__(self, app: ASGIApp, observe: Observer, arrivals: Arrivals) -> None:
         self._app = app
         self._observe = observe
-        self._bodies = _Bodies()
+        self._arrivals = arrivals
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -93,8 +86,7 @@ class RequestEdge:
             await send(message)
 
         try:
-            share = "signed" if scope["path"] == _WEBHOOK else "known"
-            with self._bodies.of(receive, _body_limit(scope), share) as bounded:
+            with self._arrivals.of(scope, receive, *_body_of(scope)) as bounded:
                 await self._app(scope, bounded, send_with_headers)
         except Exception as error:
             if status is None:
@@ -121,58 +113,10 @@ def _request_id(scope: Scope) -> str:
     return uuid4().hex
 
 
-def _body_limit(scope: Scope) -> int:
+def _body_of(scope: Scope) -> tuple[int, Share]:
+    """How large a body may be, and with whose it shares memory."""
     late = scope["path"] in _LARGE or scope["path"].startswith(_IN_A_VAULT)
-    return REQUEST_BODY_BYTES if late else _SMALL_BODY_BYTES
-
-
-class _Bodies:
-    """Counts bodies as they arrive, so that neither a missing nor a lying Content-Length gets past the limit; bounds
-    what all of them hold together, and how long one takes, so that neither do many that never end."""
-
-    def __init__(self, seconds: float = _BODY_SECONDS) -> None:
-        self._seconds = seconds
-        self._held = dict.fromkeys(_SHARES, 0)
-
-    @contextmanager
-    def of(self, receive: Receive, limit: int, share: str) -> Iterator[Receive]:
-        """What a request is read by. Its first 64 KiB count as small whoever sends them, the rest for its share."""
-        seen, end = 0, 0.0
-
-        async def counted() -> Message:
-            nonlocal seen, end
-            if end == math.inf:
-                return await receive()
-            end = end or asyncio.get_running_loop().time() + self._seconds
-            try:
-                async with asyncio.timeout_at(end):
-                    message = await receive()
-            except TimeoutError:
-                raise errors.Unavailable("The request's body did not arrive in time. Nothing was changed.") from None
-            before, seen = seen, seen + len(message.get("body", b""))
-            if seen > limit:
-                self._count(before, seen, share)
-                raise errors.TooLarge(
-                    f"The request body is over {limit} bytes. Send fewer or smaller secrets at a time."
-                )
-            if not self._count(before, seen, share):
-                raise errors.Unavailable("Too many large requests arrive at once. Nothing was changed; try again.")
-            if not message.get("more_body", False):
-                end = math.inf
-            return message
-
-        try:
-            yield counted
-        finally:
-            self._count(seen, 0, share)
-
-    def _count(self, before: int, after: int, share: str) -> bool:
-        """A body has grown, or is gone. Whether it fits into what it grew in."""
-        parts = {"small": min(after, _SMALL_BODY_BYTES) - min(before, _SMALL_BODY_BYTES)}
-        parts[share] = after - before - parts["small"]
-        for name, grown in parts.items():
-            self._held[name] += grown
-        return all(self._held[name] <= _SHARES[name] for name, grown in parts.items() if grown > 0)
+    return REQUEST_BODY_BYTES if late else SMALL_BYTES, "signed" if scope["path"] == _WEBHOOK else "known"
 
 
 def request_id(request: Request) -> str:
@@ -210,6 +154,7 @@ class Renderer:
             HTTPException: self._http,
             psycopg.Error: self._database,
             PoolTimeout: self._database,
+            ClientDisconnect: self._gone,
             Exception: self._unexpected,
         }
 
@@ -262,6 +207,10 @@ class Renderer:
             errors.Unavailable("The database cannot answer; try again. A change that was under way may have happened."),
             request,
         )
+
+    async def _gone(self, request: Request, error: ClientDisconnect) -> Response:  # noqa: ARG002 - the framework's
+        """Nobody reads this; it stands in the log as what it was."""
+        return self.render(errors.BadRequest("The connection ended before the body did."), request)
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
         _log.error("unexpected", exc_info=error, request_id=request_id(request))

@@ -293,10 +293,7 @@ class Limits:
         return credential_of(connection, route, self._session_cookie)
 
     def _address(self, connection: HTTPConnection) -> str:
-        """The browser's address, when our dashboard asks for it: else all of them would share one share."""
-        browser = browser_of(connection)
-        forwarded = browser.address if browser is not None else None
-        return network_of(forwarded or client_address(connection, self._trusted))
+        return sender_of(connection, self._trusted)
 
 
 def limits_of(connection: HTTPConnection) -> Limits | None:
@@ -363,6 +360,14 @@ def _token(authorization: bytes) -> bytes:
     """What stands behind the scheme."""
     scheme, _, token = authorization.partition(b" ")
     return token.strip(b" ") or scheme
+
+
+def sender_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
+    """The address that a request is counted for: the browser's when our dashboard asks for it, else all of them would
+    have one share."""
+    browser = browser_of(connection)
+    forwarded = browser.address if browser is not None else None
+    return network_of(forwarded or client_address(connection, trusted))
 
 
 def network_of(address: str) -> str:

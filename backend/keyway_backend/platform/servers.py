@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import sys
@@ -20,6 +21,10 @@ _REQUEST_LINE: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) [^ ]+ HT
 _METHOD_WITHOUT_ROUTES: Final = b"PROPFIND"
 _HEAD_BYTES: Final = 65_536
 _HEAD_FIELDS: Final = 200
+# What a client owes at each moment has a time, or a few bytes now and then would keep a connection for ever.
+_HEAD_SECONDS: Final = 10.0  # from the connection, or the first byte of a further request, to the end of its headers
+_REST_SECONDS: Final = 5.0  # the rest of a body that was answered already, which is read and thrown away
+_UNREAD_SECONDS: Final = 60.0  # an answer that nobody reads
 _PROBLEM: Final = b'{"type":"about:blank","title":"Bad Request","status":400,"detail":"%s"}'
 _REFUSAL: Final = (
     b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json; charset=utf-8\r\n"
@@ -40,20 +45,38 @@ class HeadTooLargeError(Exception):
 class Protocol(HttpToolsProtocol):
     """httptools calls every method malformed that is not on its list; here the routes say what is refused, and how.
 
-    What really is malformed gets a problem body like every other error.
+    What really is malformed gets a problem body like every other error. A connection whose client does not go on ends.
     """
 
     _received = b""
     _cycle_before: RequestResponseCycle | None = None
     _fields = _field_bytes = _pending_bytes = 0
+    _in_body = False
+    _owed: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A request is owed."""
+        super().connection_made(transport)
+        self._expect(_HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is owed any more."""
+        self._expect(None)
+        self.resume_writing()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Remembers what came, should its method be unknown. What comes to no end is refused as too large."""
         self._received, self._cycle_before = data, self.cycle
         self._pending_bytes += len(data)
         super().data_received(data)
-        if self._pending_bytes > _HEAD_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._pending_bytes > _HEAD_BYTES:
             self._refuse(_TOO_LARGE)
+        elif self._owed is None and self._idle and not self._in_body:
+            self._expect(_HEAD_SECONDS)
 
     def on_message_begin(self) -> None:
         """Counts from here."""
@@ -71,6 +94,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head came to its end."""
         self._pending_bytes = 0
+        self._in_body = True
+        self._expect(None)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -79,9 +104,35 @@ class Protocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The request came to its end."""
+        """The request came to its end; when it was answered before, another one may follow."""
         self._pending_bytes = 0
+        self._in_body = False
+        self._expect(_HEAD_SECONDS if self._idle else None)
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written. Of what was answered before it came to its end, the end is owed."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._close()
+        elif self._idle and self._in_body:
+            self._expect(_REST_SECONDS)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request came."""
+        self._close()
+
+    def pause_writing(self) -> None:
+        """The client does not read."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It does."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the server's signature
         """Called while a parser's error is handled. Only the first request of what came may be read a second time."""
@@ -93,6 +144,29 @@ class Protocol(HttpToolsProtocol):
         else:
             too_large = isinstance(getattr(sys.exception(), "__context__", None), HeadTooLargeError)
             self._refuse(_TOO_LARGE if too_large else _MALFORMED)
+
+    @property
+    def _idle(self) -> bool:
+        """Whether no request waits for its answer."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _expect(self, seconds: float | None) -> None:
+        """The client owes something for so long, or nothing."""
+        if self._owed is not None:
+            self._owed.cancel()
+        self._owed = None if seconds is None else self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if self._idle:
+            self._close()
+        else:
+            self._expect(_HEAD_SECONDS)
+
+    def _close(self) -> None:
+        """What is written has its time to be read."""
+        self.transport.close()
+        self._expect(None)
+        self._owed = self.loop.call_later(_UNREAD_SECONDS, self.transport.abort)
 
     def _refuse(self, problem: bytes) -> None:
         self.transport.write(_REFUSAL % (len(problem), problem))
