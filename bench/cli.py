@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.report import Section
-from bench.world import World
+from bench.world import World, push
 
 RUNS = 15
 
@@ -32,19 +32,29 @@ def measure(world: World, folder: Path) -> Section:
     keyway = str(Path(sys.executable).with_name("keyway"))
     env = world.cli_environment(folder)
     work = world.work_tree(folder)
+    large = world.places[1]
+    push(world, large, 1_000)
+    subprocess.run([keyway, "run", "--cache-max-age", "1h", "--", "true"], env=env, cwd=work, check=True)
     times = best(
         {
             "python": [sys.executable, "-c", "pass"],
             "version": [keyway, "--version"],
             "run": [keyway, "run", "--", "true"],
+            "cached": [keyway, "run", "--offline", "--", "true"],
             "pull": [keyway, "pull", "--yes"],
+            "large": [keyway, "pull", "--yes", "-r", large.full_name, "-f", ".env.large"],
         },
         env=env,
         cwd=work,
     )
     floor = times["python"]
     section.add("python -c pass", f"{floor * 1000:.1f} ms")
-    for name, label, most in (("version", "keyway --version", 3), ("run", "keyway run -- true, online", 12)):
+    for name, label, most in (
+        ("version", "keyway --version", 3),
+        ("run", "keyway run -- true, online", 12),
+        ("cached", "keyway run --offline -- true, from the cache", 8),
+        ("large", "keyway pull, 1,000 secrets", 15),
+    ):
         ratio = times[name] / floor
         section.add(label, f"{times[name] * 1000:.1f} ms = {ratio:.1f} x", f"<= {most} x", holds=ratio <= most)
     section.add("keyway pull, 100 secrets", f"{times['pull'] * 1000:.1f} ms = {times['pull'] / floor:.1f} x")

@@ -133,7 +133,7 @@ class World:
         subprocess.run(["git", "init", "-q", str(tree)], check=True)
         remote = f"{self.stack.github_url}/{self.places[0].full_name}.git"
         subprocess.run(["git", "-C", str(tree), "remote", "add", "origin", remote], check=True)
-        (tree / ".gitignore").write_text(".env\n")
+        (tree / ".gitignore").write_text(".env*\n")
         return tree
 
 

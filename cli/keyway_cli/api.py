@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
 from keyway_core.sensitive import Sensitive
@@ -13,7 +13,9 @@ from keyway_core.sensitive import Sensitive
 from keyway_cli import __version__
 from keyway_cli.errors import Conflict, KeywayError, NoAccess, NotFound, NotSignedIn, Unavailable
 from keyway_cli.terminal import one_line
-from keyway_cli.transport import Reply, Transport
+
+if TYPE_CHECKING:
+    from keyway_cli.transport import Reply, Transport
 
 SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
 USER_AGENT: Final = f"keyway-cli/{__version__}"

@@ -7,17 +7,20 @@ never deleted.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from keyway_core.sensitive import Sensitive
 
-from keyway_cli.errors import Misconfigured
-from keyway_cli.files import make_private_folder, reason, write_private
+from keyway_cli.errors import KeywayError, Misconfigured
+from keyway_cli.files import is_private, make_private_folder, reason, write_private
 
 KEYRING_SERVICE: Final = "keyway"
+SESSION_SECONDS: Final = 8 * 3_600
 
 
 class Login(NamedTuple):
@@ -33,9 +36,10 @@ class Login(NamedTuple):
 class Sessions:
     """The logins of this account on this machine, one per server address."""
 
-    def __init__(self, config: Path, store: str) -> None:
+    def __init__(self, config: Path, store: str, runtime: Path | None = None) -> None:
         self._folder = config / "logins"
         self._store = store
+        self._runtime = runtime
 
     def file(self, api_url: str) -> Path:
         """Where the login of a server is described."""
@@ -51,7 +55,7 @@ class Sessions:
         if not path.exists():
             return None
         kept = self._read(path)
-        token = kept.get("token") or _from_keyring(api_url)
+        token = kept.get("token") or self._from_session(api_url) or self._from_keyring(api_url)
         if not token:
             raise Misconfigured(f"the keyring no longer has the token of {api_url}", "sign in again: keyway login")
         return Login(
@@ -61,6 +65,7 @@ class Sessions:
     def save(self, login: Login) -> str:
         """Keeps a login and says where: `keyring` or `file`."""
         make_private_folder(self._folder)
+        self._end_session(login.api_url)
         described: dict[str, str] = {
             "apiUrl": login.api_url,
             "username": login.username,
@@ -76,6 +81,7 @@ class Sessions:
     def forget(self, api_url: str) -> None:
         """Removes a login from this machine, from the keyring too if its token is there."""
         path = self.file(api_url)
+        self._end_session(api_url)
         if not self._read(path).get("token"):
             _remove_from_keyring(api_url)
         path.unlink(missing_ok=True)
@@ -85,6 +91,40 @@ class Sessions:
         path = self.file(api_url)
         if path.exists():
             self._read(path)
+
+    def _from_keyring(self, api_url: str) -> str | None:
+        """The token from the keyring, which is then not asked again before the person leaves this machine.
+
+        Loading a keyring takes longer than everything else that a command does. The copy is in memory, in a folder
+        that only this person enters and that the system empties; where there is none, the keyring is asked each time.
+        """
+        token = _from_keyring(api_url)
+        if token and self._runtime is not None:
+            with contextlib.suppress(KeywayError):
+                make_private_folder(self._runtime)
+                kept = json.dumps({"token": token, "until": time.time() + SESSION_SECONDS})
+                write_private(self._session(api_url), kept.encode())
+        return token
+
+    def _from_session(self, api_url: str) -> str | None:
+        if self._runtime is None:
+            return None
+        path = self._session(api_url)
+        try:
+            if not is_private(path):
+                return None
+            kept = json.loads(path.read_bytes())
+            return str(kept["token"]) if time.time() < float(kept["until"]) else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _end_session(self, api_url: str) -> None:
+        if self._runtime is not None:
+            with contextlib.suppress(OSError):
+                self._session(api_url).unlink()
+
+    def _session(self, api_url: str) -> Path:
+        return (self._runtime or self._folder) / f"{quote(api_url, safe='')}.json"
 
     def _into_keyring(self, login: Login) -> bool:
         kept = _into_keyring(login.api_url, login.token)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import re
 import socket
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyway_cli.errors import Misconfigured, Unavailable
 from keyway_cli.files import reason
-from keyway_cli.repo import is_loopback
+from keyway_cli.origin import Origin
 
 if TYPE_CHECKING:
     import ssl
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 TIMEOUT_SECONDS: Final = 30.0
 ANSWER_BYTES: Final = 64 * 1024 * 1024
 _PAUSES: Final = (0.1, 0.5, 1.0)
-_PATH: Final = re.compile(r"[!-~]*")
 _BROKEN: Final = (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine)
 
 
@@ -30,22 +28,6 @@ class Reply(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-class Origin(NamedTuple):
-    """Where a server listens, and the path that its routes are under."""
-
-    scheme: str
-    host: str
-    port: int
-    prefix: str
-
-    @property
-    def name(self) -> str:
-        """The address for people and for file names, in one spelling."""
-        default = {"http": 80, "https": 443}[self.scheme]
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}{'' if self.port == default else f':{self.port}'}{self.prefix}"
 
 
 class Proxy(NamedTuple):
@@ -119,26 +101,6 @@ class Transport:
         return Unavailable(
             f"cannot reach {self._origin.name}: {_why(error)}", "the server or the network is down; try again"
         )
-
-
-def parse_origin(url: str, variable: str = "KEYWAY_API_URL") -> Origin:
-    """The origin that an address names. Raises Misconfigured: plain http is for this machine only."""
-    from urllib.parse import urlsplit
-
-    try:
-        parts = urlsplit(url)
-        scheme, host, port = parts.scheme, (parts.hostname or "").lower(), parts.port
-        host.encode("idna")
-    except ValueError:
-        raise Misconfigured(f"{variable} is not an address", "write it like https://api.example.com") from None
-    beyond = parts.username is not None or parts.query or parts.fragment or not _PATH.fullmatch(parts.path)
-    if scheme not in {"http", "https"} or not host or beyond:
-        raise Misconfigured(f"{variable} is not a plain https address", "write it like https://api.example.com")
-    if scheme == "http" and not is_loopback(host):
-        raise Misconfigured(
-            f"{variable} is http:// to another machine, which would show every secret to the network", "use https://"
-        )
-    return Origin(scheme, host, port or {"http": 80, "https": 443}[scheme], parts.path.rstrip("/"))
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:

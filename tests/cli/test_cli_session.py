@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import sys
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from peer import Answer, Peer, Request, listening, problem
 from person import NOBODY, Person
 
@@ -121,6 +123,81 @@ def test_with_a_keyring_the_token_is_in_no_file(alice: Person, ring: Path) -> No
         assert alice.keyway("logout").code == 0
         assert not path.exists()
         assert ring.read_text() == "{}"
+
+
+@pytest.mark.usefixtures("ring")
+def test_the_keyring_is_asked_once(alice: Person, tmp_path: Path) -> None:
+    """Afterwards a private file in XDG_RUNTIME_DIR has the token for some hours; logging out removes it."""
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    alice.variables["XDG_RUNTIME_DIR"] = str(runtime)
+    with listening(server_of_people) as server:
+        sign_in(alice, server, "alice-token")
+        assert not list(runtime.rglob("*.json"))
+        assert alice.keyway("whoami").code == 0
+        (session,) = runtime.rglob("*.json")
+        assert stat.S_IMODE(session.stat().st_mode) == 0o600
+        without_ring = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+        assert alice.keyway("whoami", **without_ring).code == 0
+        content = session.read_text()
+        session.write_text(json.dumps(json.loads(content) | {"until": 1}))
+        assert alice.keyway("whoami", **without_ring).code == 78
+        session.write_text(content)
+        session.chmod(0o644)
+        assert alice.keyway("whoami", **without_ring).code == 78
+        assert alice.keyway("logout").code == 0
+        assert not list(runtime.rglob("*.json"))
+
+
+def earlier_login(person: Person, **kept: str) -> None:
+    """What `keyway login` of the public command line leaves behind (contract.md 11.3)."""
+    key, nonce = os.urandom(32), os.urandom(16)
+    sealed = AESGCM(key).encrypt(nonce, json.dumps(kept).encode(), None)
+    for path, text in (
+        (person.home / ".keyway" / ".key", key.hex()),
+        (
+            person.home / ".config" / "keyway-nodejs" / "config.json",
+            json.dumps({"auth": f"{nonce.hex()}:{sealed[-16:].hex()}:{sealed[:-16].hex()}"}),
+        ),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o600)
+
+
+def test_the_earlier_command_lines_login_is_taken_over(alice: Person) -> None:
+    """One command, checked with the server first; nothing of it is sent unless somebody says so, or changed."""
+    with listening(server_of_people) as server:
+        alice.at(server.url, token=None)
+        assert alice.keyway("login", "--adopt").code == 78
+        earlier_login(alice, keywayToken="alice-token", githubLogin="alice", expiresAt="2099-01-01T00:00:00Z")
+        assert alice.keyway("whoami").code == 3
+        assert server.requests == []
+        done = alice.keyway("login", "--adopt")
+        assert (done.code, done.out) == (0, f"signed in as alice at {server.url}\n"), done.err
+        assert alice.keyway("whoami").code == 0
+        assert (alice.home / ".config" / "keyway-nodejs" / "config.json").exists()
+
+
+@pytest.mark.parametrize("what", ["expired", "revoked", "another key", "open key", "no JSON"])
+def test_an_earlier_login_that_cannot_be_used_is_said(alice: Person, what: str) -> None:
+    """Exit 78 for what cannot be read, 3 for what the server refuses; nothing is kept and nothing deleted."""
+    expires = "2001-01-01T00:00:00.000Z" if what == "expired" else ""
+    token = "revoked-token" if what == "revoked" else "alice-token"
+    earlier_login(alice, keywayToken=token, githubLogin="alice", expiresAt=expires)
+    key, config = alice.home / ".keyway" / ".key", alice.home / ".config" / "keyway-nodejs" / "config.json"
+    if what == "another key":
+        key.write_text("00" * 32)
+    if what == "open key":
+        key.chmod(0o644)
+    if what == "no JSON":
+        config.write_text("{")
+    with listening(server_of_people) as server:
+        done = alice.at(server.url, token=None).keyway("login", "--adopt")
+        assert done.code == (3 if what == "revoked" else 78)
+        assert token not in done.err + done.out
+        assert not kept(alice, server.url).exists()
+        assert config.exists()
 
 
 def test_a_keyring_that_lost_the_token_is_said(alice: Person, ring: Path) -> None:

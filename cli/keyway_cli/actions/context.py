@@ -11,10 +11,10 @@ from keyway_core.sensitive import Sensitive
 from keyway_cli import repo
 from keyway_cli.api import Api, Place
 from keyway_cli.errors import Misconfigured, NotSignedIn, UsageProblem
+from keyway_cli.origin import parse_origin
 from keyway_cli.session import Login, Sessions
 from keyway_cli.settings import Settings
 from keyway_cli.terminal import Terminal
-from keyway_cli.transport import Transport, parse_origin
 
 DEFAULT_ENVIRONMENT: Final = "development"
 
@@ -48,7 +48,7 @@ class Context:
         self.settings = settings
         self.terminal = terminal
         self.chosen = chosen
-        self.sessions = Sessions(settings.config, settings.token_store)
+        self.sessions = Sessions(settings.config, settings.token_store, settings.runtime)
         self._repository = checked_repository(chosen.vault) or settings.repository
         self._api_url = ""
 
@@ -77,6 +77,8 @@ class Context:
 
     def api_with(self, token: Sensitive | None) -> Api:
         """The server, on behalf of a token or of nobody."""
+        from keyway_cli.transport import Transport
+
         return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token)
 
     def repository(self) -> str:

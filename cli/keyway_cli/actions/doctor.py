@@ -12,7 +12,8 @@ from keyway_cli import __version__, envfiles, git, vaults
 from keyway_cli.actions.context import Context
 from keyway_cli.errors import ExitCode, KeywayError
 from keyway_cli.files import is_private
-from keyway_cli.transport import Transport, parse_origin
+from keyway_cli.origin import parse_origin
+from keyway_cli.transport import Transport
 
 PASS: Final = "pass"  # noqa: S105 - no password
 WARN: Final = "warn"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any, Final
 
 from keyway_core.sensitive import Sensitive
 
-from keyway_cli import repo
+from keyway_cli import earlier, repo
 from keyway_cli.actions.context import Context
 from keyway_cli.api import Api
 from keyway_cli.errors import KeywayError, Misconfigured, NotSignedIn, Unavailable, UsageProblem
@@ -20,12 +21,16 @@ _FALLBACK_INTERVAL: Final = 5.0
 _SHORTEST_INTERVAL: Final = 1.0
 
 
-def login(context: Context, *, with_token: bool, api_url: str | None) -> None:
-    """Signs in and keeps the login. Raises before anything is asked when an old login could not be replaced."""
+def login(context: Context, *, way: str, api_url: str | None) -> None:
+    """Signs in (by `token`, by `adopt`ing a login, or by GitHub's device flow) and keeps the login.
+
+    Raises before anything is asked when an old login could not be replaced.
+    """
     if api_url:
         context.use_server(api_url)
     context.sessions.check_readable(context.api_url())
-    signed_in = _by_token(context) if with_token else _by_device(context)
+    ways = {"token": _by_token, "adopt": _by_adopting, "": _by_device}
+    signed_in = ways[way](context)
     where = context.sessions.save(signed_in)
     if context.settings.token is not None:
         context.terminal.warn("KEYWAY_TOKEN is set and is used instead of this login")
@@ -50,6 +55,13 @@ def _by_token(context: Context) -> Login:
     return Login(context.api_url(), str(person.get("username") or ""), "", "", token)
 
 
+def _by_adopting(context: Context) -> Login:
+    """The login of the earlier command line, if this server knows it."""
+    found = earlier.load(context.settings.home, os.environ)
+    person = context.api_with(found.token).validate()
+    return Login(context.api_url(), str(person.get("username") or ""), found.expires_at, "", found.token)
+
+
 def read_token(context: Context, hint: str) -> str:
     """A token, typed unseen or read from stdin. Raises UsageProblem with the hint."""
     if context.terminal.interactive:
@@ -64,6 +76,8 @@ def read_token(context: Context, hint: str) -> str:
 
 
 def _by_device(context: Context) -> Login:
+    if earlier.is_there(context.settings.home, os.environ):
+        context.terminal.say("the earlier command line has a login here: keyway login --adopt takes it over")
     api = context.api_with(None)
     started = api.start_device(_repository_if_known())
     page = _page(started)
