@@ -12,7 +12,7 @@ KINDS: Final = (
     "stale",  # the answer of this moment, sent `seconds` later
     "hang",  # no answer at all
     "reset",  # the connection is reset
-    "truncate",  # the right headers, half of the right body, then the end
+    "truncate",  # the right headers, half of the right body, then the end; without a body nothing at all
     "not_json",  # 200 and a page
     "wrong_shape",  # 200 and JSON of another shape
     "redirect",  # 302 to `location`

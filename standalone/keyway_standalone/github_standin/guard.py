@@ -108,13 +108,18 @@ async def _refused(fault: Fault, send: Send) -> None:
 
 
 async def _truncated(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """The announced length is that of the whole body; half of it comes."""
+    """The announced length is that of the whole body; half of it comes. Of an answer without a body nothing does."""
+    started: list[Message] = []
 
     async def halved(message: Message) -> None:
         if message["type"] != "http.response.body":
-            await send(message)
+            started.append(message)
             return
         body = message.get("body", b"")
+        if not body:
+            _reset(send)
+            return
+        await send(started[0])
         await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
         _transport(send).close()
 
