@@ -143,6 +143,7 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
     Raises instance.WrongInstanceError, errors.Unavailable, and the driver's errors.
     """
     async with AsyncExitStack() as opened:
+        outside.told(settings, _derived(settings.jwt_secret.get_secret_value(), b"keyway/backend/counting"), opened)
         database = Database(settings.database_url.get_secret_value(), size=settings.database_pool_size)
         await database.open()
         opened.push_async_callback(database.close)

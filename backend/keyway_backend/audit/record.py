@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString
 
 import orjson
 
+from keyway_backend.audit import heard
 from keyway_backend.audit.events import Event
 from keyway_backend.db.engine import Connection, run
 from keyway_backend.platform.clock import now
@@ -53,12 +54,14 @@ async def record_once(connection: Connection, event: Event, *, seconds: int) -> 
     """Adds the row unless one of this action, credential, environment, revision and details is that recent."""
     row = row_of(event)
     since = row["at"] - timedelta(seconds=seconds)
-    await run(connection, _INSERT + _UNLESS_RECENT, rows=_json([row]), since=since)
+    if await run(connection, _INSERT + _UNLESS_RECENT, rows=_json([row]), since=since):
+        heard.tell([row])
 
 
 async def insert(connection: Connection, rows: Sequence[Row]) -> None:
     """Adds rows of `row_of`, in one statement."""
     await run(connection, _INSERT, rows=_json(rows))
+    heard.tell(rows)
 
 
 def row_of(event: Event) -> dict[str, Any]:

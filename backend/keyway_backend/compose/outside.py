@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import cast
 
+from keyway_backend import VERSION
+from keyway_backend.audit import Action, heard
 from keyway_backend.clients.mail import Mailer
 from keyway_backend.clients.mail.smtp import Smtp, Tls
+from keyway_backend.platform import log
 from keyway_backend.platform.settings import Settings
+
+
+def told(settings: Settings, key: bytes, opened: AsyncExitStack) -> None:
+    """Who hears of errors, and who counts, until `opened` is closed. `key` hides who people are."""
+    if dsn := settings.sentry_dsn.get_secret_value():
+        from keyway_backend.clients.sentry import Sentry  # noqa: PLC0415 - only where it is configured
+
+        sentry = Sentry(dsn, release=VERSION)
+        log.report_to(sentry.report)
+        opened.push_async_callback(sentry.close)
+        opened.callback(log.report_no_more, sentry.report)
+    if project := settings.posthog_key.get_secret_value():
+        from keyway_backend.clients.posthog import Counting  # noqa: PLC0415 - only where it is configured
+
+        counting = Counting(project, settings.posthog_host, actions=list(Action), version=VERSION, key=key)
+        heard.hear(counting.count)
+        opened.push_async_callback(counting.close)
+        opened.callback(heard.forget, counting.count)
 
 
 def mailer(settings: Settings) -> Mailer | None:

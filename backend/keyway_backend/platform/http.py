@@ -90,7 +90,7 @@ class RequestEdge:
                 await self._app(scope, bounded, send_with_headers)
         except Exception as error:
             if status is None:
-                _log.error("unanswered", exc_info=error, request_id=request_id)
+                _log.error("unanswered", exc_info=error, request_id=request_id, **_place(scope))
                 raise
         finally:
             seconds = time.perf_counter() - started
@@ -201,7 +201,11 @@ class Renderer:
 
     async def _database(self, request: Request, error: Exception) -> Response:
         _log.error(
-            "database", exc_info=error, request_id=request_id(request), sqlstate=getattr(error, "sqlstate", None)
+            "database",
+            exc_info=error,
+            request_id=request_id(request),
+            sqlstate=getattr(error, "sqlstate", None),
+            **_place(request.scope),
         )
         return self.render(
             errors.Unavailable("The database cannot answer; try again. A change that was under way may have happened."),
@@ -213,13 +217,18 @@ class Renderer:
         return self.render(errors.BadRequest("The connection ended before the body did."), request)
 
     async def _unexpected(self, request: Request, error: Exception) -> Response:
-        _log.error("unexpected", exc_info=error, request_id=request_id(request))
+        _log.error("unexpected", exc_info=error, request_id=request_id(request), **_place(request.scope))
         return self.render(
             errors.Unavailable(
                 "Something went wrong here; the log has the request id. Look before you repeat a change."
             ),
             request,
         )
+
+
+def _place(scope: Scope) -> dict[str, str]:
+    """Where a request went, without a name."""
+    return {"method": scope["method"], "route": getattr(scope.get("route"), "path", "unmatched")}
 
 
 def _allowed(request: Request) -> list[str]:

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
+
+Reporter = Callable[[BaseException, Mapping[str, Any]], None]
+"""Told of an exception that a line tells of, and of the line's facts. It must neither wait nor raise."""
+
+_reporters: list[Reporter] = []
+
+
+def report_to(reporter: Reporter) -> None:
+    """Tells it of every exception from now on."""
+    _reporters.append(reporter)
+
+
+def report_no_more(reporter: Reporter) -> None:
+    """No longer."""
+    _reporters.remove(reporter)
 
 
 def configure(level: str) -> None:
@@ -39,6 +54,8 @@ def _name_of_exception_only(_: Any, __: str, event: MutableMapping[str, Any]) ->
     """An exception's text may quote what was sent (a driver's quotes parameters): only its type and place are kept."""
     error = event.pop("exc_info", None)
     if isinstance(error, BaseException):
+        for report in _reporters:
+            report(error, event)
         event["error"] = f"{type(error).__module__}.{type(error).__qualname__}"
         event["at"] = _innermost(error)
     return event

@@ -32,6 +32,7 @@ _GET_TOKENS: Final = {
     "netlify_url": "netlify_client_id",
     "netlify_api_url": "netlify_client_id",
     "railway_api_url": "railway_api_url",
+    "posthog_host": "posthog_key",
 }
 _MIN_DISTINCT_CHARACTERS: Final = 10
 
@@ -140,6 +141,10 @@ class Settings(BaseModel):
     netlify_url: str = Field("https://app.netlify.com", description="Netlify's pages")
     netlify_api_url: str = Field("https://api.netlify.com", description="Netlify's API")
     railway_api_url: str = Field("https://backboard.railway.com/graphql/v2", description="Railway's GraphQL API")
+
+    posthog_key: SecretStr = Field(SecretStr(""), description="project key of PostHog; empty: nothing is counted there")
+    posthog_host: str = Field("https://eu.i.posthog.com", description="PostHog's address")
+    sentry_dsn: SecretStr = Field(SecretStr(""), description="where Sentry takes errors; empty: nowhere")
 
     billing_enabled: bool = Field(
         default=False, description="sell plans through Stripe; without it everything is unlimited for everybody"
@@ -256,6 +261,8 @@ def refusals(settings: Settings) -> list[str]:
     if settings.geoip_database_path is not None and not settings.geoip_database_path.is_file():
         problems.append("GEOIP_DATABASE_PATH: no such file")
     problems += _unencrypted(settings)
+    if (dsn := settings.sentry_dsn.get_secret_value()) and not _is_dsn(dsn):
+        problems.append("SENTRY_DSN: not of the form https://key@host/project")
     problems += _incomplete_billing(settings)
     if "*" in settings.allowed_origins:
         problems.append("ALLOWED_ORIGINS: * would let every site act for the people signed in; list exact origins")
@@ -278,6 +285,12 @@ def _incomplete_billing(settings: Settings) -> list[str]:
     needed = ("stripe_secret_key", "stripe_webhook_secret")
     missing = [name for name in needed if not getattr(settings, name).get_secret_value()]
     return [f"{name.upper()}: needed while BILLING_ENABLED is true" for name in missing]
+
+
+def _is_dsn(text: str) -> bool:
+    parts = urlsplit(text)
+    encrypted = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+    return encrypted and bool(parts.username and parts.hostname) and parts.path.rpartition("/")[2].isdigit()
 
 
 def _unencrypted(settings: Settings) -> list[str]:

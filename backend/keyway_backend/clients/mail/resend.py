@@ -9,6 +9,7 @@ from resend.exceptions import ResendError
 from resend.http_client_requests import RequestsClient
 
 from keyway_backend.clients.mail import SECONDS, Mail, MailFailed
+from keyway_backend.platform.aside import aside
 
 
 class Resend:
@@ -29,6 +30,7 @@ class Resend:
             "html": mail.html,
         }
         try:
-            await asyncio.to_thread(resend.Emails.send, params)
+            async with asyncio.timeout(SECONDS):
+                await aside(lambda: resend.Emails.send(params))
         except (ResendError, OSError, ValueError) as error:
             raise MailFailed(type(error).__name__) from None

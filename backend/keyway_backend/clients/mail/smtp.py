@@ -10,6 +10,7 @@ from email.utils import formatdate, make_msgid
 from typing import Literal
 
 from keyway_backend.clients.mail import SECONDS, Mail, MailFailed
+from keyway_backend.platform.aside import aside
 
 Tls = Literal["starttls", "tls", "none"]
 
@@ -25,7 +26,9 @@ class Smtp:
     async def send(self, mail: Mail) -> None:
         """Hands it over. Raises MailFailed."""
         try:
-            await asyncio.to_thread(self._send, self._message(mail))
+            message = self._message(mail)
+            async with asyncio.timeout(SECONDS):
+                await aside(lambda: self._send(message))
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise MailFailed(type(error).__name__) from None
 
