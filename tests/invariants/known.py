@@ -94,21 +94,24 @@ class World:
 
     # what is there -----------------------------------------------------------------------------------------------
 
-    def repository(self) -> str:
-        """A repository without a vault."""
+    def repository(self, visibility: str = "public") -> str:
+        """A repository without a vault. A plan allows so many private ones."""
         name = f"{self.org}/fuzz-{token_hex(5)}"
-        self.github.repo(name, {self.home.admin: "admin", self.reader: "read"})
+        self.github.repo(name, {self.home.admin: "admin", self.reader: "read"}, visibility)
         return name
 
-    def vault(self) -> str:
+    def vault(self, visibility: str = "public") -> str:
         """A vault of nobody else's."""
-        name = self.repository()
+        name = self.repository(visibility)
         stage.create_vault(self.stack, next(self.tokens), name)
         return name
 
     def renew(self) -> None:
-        """A vault with a secret that has a version: what was there may be spoilt by now."""
-        self.full_name = self.vault()
+        """A vault with a secret that has a version, in place of the one that may be spoilt by now."""
+        if self.full_name:
+            call = wire.Call("DELETE", self.at(""), (wire.bearer(next(self.tokens)),))
+            wire.send(self.home.base, call)
+        self.full_name = self.vault("private")
         self.secret = self.new_secret()
         self.version = self.version_of(self.secret)
 

@@ -24,7 +24,7 @@ from stack import running_stack
 
 SENDERS: Final = 4
 SECONDS: Final = 4.0
-KEYS, PLAINTEXT = 1_000, 4_194_304
+PLAINTEXT: Final = 4_194_304
 AT_LEAST: Final = 120
 FILES: Final = Path(__file__).parents[1] / "core" / "hostile_env.py"
 FILES_AT_LEAST: Final = 60
@@ -164,32 +164,15 @@ class TestRefusedKeysInAFile:
 
 
 class TestDocumentedMaxima:
-    def one_more(self, home: stage.Home, environment: str) -> Answer:
-        """A push of one further key, by somebody who did not pull before: whoever did would delete all others by it."""
-        return stage.push(home.stack, home.with_role("admin"), home.full_name, environment, {"ONE_MORE": "1"})
-
     def test_all_at_once_work(self, home: stage.Home) -> None:
-        """Values of 64 KiB, 4 MiB of them, a key of 256 characters and a body of 12 MiB work, to the last byte."""
+        """Values of 64 KiB, 4 MiB of them, a key of 256 characters and a body of 12 MiB work, to the last byte. What is
+        over each of them: test_at_the_border.py."""
         keys = ["K" * KEY_LIMIT, *(f"K{number}" for number in range(PLAINTEXT // VALUE_LIMIT - 1))]
         pushed = {key: secrets.token_hex(VALUE_LIMIT // 2) for key in keys}
         body = home.push_body(pushed, "staging")
         answer = home.push_bytes(body[:-1] + b" " * (BODY_LIMIT - len(body)) + b"}")
         assert answer.status == 200, answer.body
         assert stage.pull(home.stack, home.token, home.full_name, "staging") == pushed
-
-    def test_one_byte_of_plaintext_more_is_413(self, home: stage.Home) -> None:
-        """The limit is of the state of an environment, not of one push: one byte more is refused, with the figure."""
-        answer = self.one_more(home, "staging")
-        assert (answer.status, str(PLAINTEXT) in answer.detail) == (413, True)
-
-    def test_a_thousand_keys_work_and_one_more_does_not(self, home: stage.Home) -> None:
-        """A thousand keys are stored; the next is refused, with the figure."""
-        pushed = {f"N{number}": str(number) for number in range(KEYS)}
-        assert home.push(pushed, "production").status == 200
-        assert stage.pull(home.stack, home.token, home.full_name, "production") == pushed
-        answer = self.one_more(home, "production")
-        assert answer.status == 400
-        assert f"at most {KEYS} " in answer.json()["errors"][0]["message"]
 
 
 class TestTheWrongKey:
