@@ -12,6 +12,7 @@ from keyway_standalone.processes import Stack
 
 from tests.contracts.public_clients.env_text import merged, parsed
 from tests.contracts.public_clients.go_cli import CommandError, GoCli
+from tests.contracts.public_clients.sender import Sender
 from tests.oracle import keys, stage
 from tests.oracle.stage import GitHub, Home
 from tests.oracle.wire import bearer
@@ -126,6 +127,16 @@ class TestSignIn:
         with pytest.raises(CommandError) as failed:
             cli.login_with_token(token)
         assert (failed.value.status, cli.token) == (401, "")
+
+    def test_the_page_for_the_code(self, stack: Stack) -> None:
+        """Whoever opens the page that older versions named, or sends its form, lands on GitHub's."""
+        browser = Sender(stack.api_url)
+        host, typed = ("Host", browser.host), ("Content-Type", "application/x-www-form-urlencoded")
+        opened = browser.send("GET", "/v1/auth/device/verify?user_code=AAAAA-BBBBB", [host])
+        form = b"user_code=AAAAA-BBBBB"
+        sent = browser.send("POST", "/v1/auth/device/verify", [host, typed, ("Content-Length", str(len(form)))], form)
+        for answer in (opened, sent):
+            assert (answer.status, answer.header("location")) == (302, f"{stack.github_url}/login/device")
 
     def test_health_by_head_and_by_get(self, stack: Stack) -> None:
         """`doctor` sends HEAD; the GET says more."""
@@ -340,6 +351,8 @@ class TestBytes:
         """GET, DELETE and POST with a content type and nothing behind it, each on the same connection."""
         assert cli.raw("GET", "/v1/users/me").status == 200
         assert cli.raw("POST", "/v1/auth/token/validate").status == 200
+        assert cli.raw("POST", "/v1/auth/device/start", signed=False).status == 200
+        assert cli.failed(cli.raw("POST", "/v1/github/check-installation")).title == "Validation Error"
         assert cli.raw("DELETE", f"/v1/integrations/connections/{home.vault_id}").status == 404
         assert cli.raw("DELETE", f"/v1/vaults/{home.full_name}/trash").status == 200
         assert cli.raw("GET", "/v1/integrations/connections").json()["data"] == {"connections": []}
