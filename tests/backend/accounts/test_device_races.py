@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import jwt
 import pytest
 from keyway_standalone.processes import Stack
 from oracle.report import Record
 
-from tests.backend.webhooks.github_post import process
+from tests.backend.webhooks.github_post import process, until
 from tests.oracle.keys import sql
 from tests.oracle.stage import GitHub
 from tests.oracle.wire import Answer, Call, bearer, send
@@ -22,6 +22,9 @@ from tests.oracle.wire import Answer, Call, bearer, send
 ROUNDS: Final = 3
 POLLS: Final = 100
 TOKENS: Final = "POST /login/oauth/access_token"
+DUE: Final[LiteralString] = (
+    "UPDATE device_logins SET next_poll_at = now() - interval '1 s' WHERE code_hash = sha256(%s)"
+)
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,23 @@ class TestTogether:
             f"{approvals} answers of approval",
         )
 
+    def test_two_polls_that_both_hold_githubs_answer(self, stack: Stack, replicas: tuple[str, str]) -> None:
+        """The first hangs while it asks who the person is; the second overtakes it. One session, told to both."""
+        login, started = GitHub(stack).user("overtaken"), start(replicas[0])
+        stack.control.approve_device(started["userCode"], login)
+        stack.control.fault("delay", "GET /user", seconds=1.5)
+        with ThreadPoolExecutor(1) as pool:
+            hanging = pool.submit(poll, replicas[0], started["deviceCode"])
+            until(lambda: row(stack, started["deviceCode"], "status") != ("pending",), "GitHub's tokens are kept")
+            sql(stack, DUE, started["deviceCode"].encode())
+            overtaking = poll(replicas[1], started["deviceCode"])
+            both = [overtaking, hanging.result()]
+        assert stack.control.clear_faults() == [1]
+        assert [answer.json()["status"] for answer in both] == ["approved", "approved"]
+        assert len({sid(answer) for answer in both}) == 1
+        statement = "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE login = %s"
+        assert sql(stack, statement, login) == [(1,)]
+
     def test_early_polls_ask_nobody_on_any_replica(self, stack: Stack, replicas: tuple[str, str]) -> None:
         """The interval is kept in the row, so that it counts for all of them."""
         started = start(replicas[0])
@@ -114,8 +134,7 @@ class TestTime:
         started = start(stack.api_url)
         code = started["deviceCode"]
         assert poll(stack.api_url, code).json() == {"status": "pending"}
-        due = "UPDATE device_logins SET next_poll_at = now() - interval '1 s' WHERE code_hash = sha256(%s)"
-        sql(stack, due, code.encode())
+        sql(stack, DUE, code.encode())
         assert poll(stack.api_url, code).json() == {"status": "pending"}
         interval, next_at, moment = row(stack, code, "interval_seconds, next_poll_at, now()")
         assert interval == started["interval"] + 5
@@ -158,8 +177,7 @@ class TestAfterwards:
             sql(stack, late, started["deviceCode"].encode())
         assert poll(stack.api_url, started["deviceCode"]).json()["status"] == end
         stack.control.approve_device(started["userCode"], GitHub(stack).user("late"))
-        sql(stack, "UPDATE device_logins SET next_poll_at = now() - interval '1 s' WHERE code_hash = sha256(%s)",
-            started["deviceCode"].encode())  # fmt: skip
+        sql(stack, DUE, started["deviceCode"].encode())
         stack.control.reset_calls()
         assert poll(stack.api_url, started["deviceCode"]).json()["status"] == end
         assert asked(stack) == 0
