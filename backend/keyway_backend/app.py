@@ -185,6 +185,7 @@ async def _limits(settings: Settings, opened: AsyncExitStack) -> Limits:
     counters: Counters = Memory()
     if url := settings.redis_url.get_secret_value():
         counters = shared = Shared(url)
+        await shared.open()
         opened.push_async_callback(shared.close)
     return Limits(
         counters,

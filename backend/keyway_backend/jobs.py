@@ -13,6 +13,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, LiteralString
@@ -51,6 +52,7 @@ _RECLAIM: Final[LiteralString] = """
         OR (SELECT max(e.at) FROM procrastinate_events AS e WHERE e.job_id = j.id AND e.type = 'started')
             < now() - make_interval(secs => %(longest)s))"""
 _LONGEST_SECONDS: Final = 600.0
+_LANE_AT_ONCE: Final = 2
 _DRAIN_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 2.0
 _RESTART_SECONDS: Final = 1.0
@@ -128,6 +130,7 @@ class _Task:
     handler: Handler
     retry: Retry
     cron: str | None = None
+    lane: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError: Postgres cuts no name of a channel short, it refuses the job instead."""
@@ -136,33 +139,39 @@ class _Task:
 
 
 class Jobs:
-    """A worker: register tasks, then `start` it; `stop` it before what its handlers need is closed."""
+    """A worker: register tasks, then `start` it; `stop` it before what its handlers need is closed.
+
+    Tasks that ask an outside service have a lane named after it, two jobs wide: while that service hangs, its own jobs
+    wait for each other and no others for them.
+    """
 
     def __init__(self, url: str, *, at_once: int = 4, stalled_seconds: float = 30.0) -> None:
         self._url = url
         self._at_once = at_once
         self._stalled_seconds = stalled_seconds
         self._tasks: list[_Task] = []
-        self._worker: Worker | None = None
+        self._workers: Sequence[Worker] = ()
         self._told = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     # what there is to do ---------------------------------------------------------------------------------------------
 
-    def task(self, name: str, handler: Handler, retry: Retry = Retry()) -> None:
+    def task(self, name: str, handler: Handler, retry: Retry = Retry(), *, lane: str = "") -> None:
         """Says who does jobs of a name. The handler gets the arguments of `defer` as keywords."""
-        self._tasks.append(_Task(name, handler, retry))
+        self._tasks.append(_Task(name, handler, retry, lane=lane))
 
-    def every(self, cron: str, name: str, handler: Handler, retry: Retry = Retry(attempts=3)) -> None:
+    def every(
+        self, cron: str, name: str, handler: Handler, retry: Retry = Retry(attempts=3), *, lane: str = ""
+    ) -> None:
         """Runs a handler without arguments at the times of a cron line (UTC), once however many workers there are."""
-        self._tasks.append(_Task(name, handler, retry, cron))
+        self._tasks.append(_Task(name, handler, retry, cron, lane))
 
     # life ------------------------------------------------------------------------------------------------------------
 
     @property
     def alive(self) -> bool:
         """Whether jobs are being taken."""
-        return self._worker is not None and self._worker.worker_id is not None
+        return bool(self._workers) and all(worker.worker_id is not None for worker in self._workers)
 
     def start(self) -> None:
         """Begins to take jobs."""
@@ -171,8 +180,8 @@ class Jobs:
     async def stop(self) -> None:
         """Takes no more, gives those under way 5 seconds, and gives back what is not done by then."""
         self._told.set()
-        if self._worker is not None:
-            self._worker.stop()  # type: ignore[no-untyped-call]
+        for worker in self._workers:
+            worker.stop()  # type: ignore[no-untyped-call]
         if self._running is not None:
             await self._running
 
@@ -183,33 +192,38 @@ class Jobs:
                 await self._work()
             except Exception as error:  # noqa: BLE001  # house: broad-except without a worker every job would lie undone
                 _log.warning("worker_interrupted", exc_info=error)
-            self._worker = None
+            self._workers = ()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), _RESTART_SECONDS)
 
     async def _work(self) -> None:
+        lanes = sorted({"", *(task.lane for task in self._tasks)})
         options = {"options": _OPTIONS, "connect_timeout": 3}
-        pool = AsyncConnectionPool(self._url, min_size=1, max_size=3, timeout=5.0, open=False, kwargs=options)
-        app = procrastinate.App(connector=procrastinate.PsycopgConnector())
-        async with pool, app.open_async(pool):
-            self._worker = worker = self._new_worker(app)
+        size = 1 + 2 * len(lanes)  # each listens on one
+        pool = AsyncConnectionPool(self._url, min_size=1, max_size=size, timeout=5.0, open=False, kwargs=options)
+        async with pool, AsyncExitStack() as opened:
+            self._workers = [await self._new_worker(pool, lane, opened) for lane in lanes]
             if self._told.is_set():
                 return
             reclaiming = asyncio.create_task(self._reclaim(pool), name="jobs-reclaim")
             try:
-                await worker.run()  # type: ignore[no-untyped-call]
+                await _together(self._workers)
             finally:
                 reclaiming.cancel()
                 await asyncio.wait([reclaiming])
 
-    def _new_worker(self, app: procrastinate.App) -> Worker:
-        tasks = [*self._tasks, _Task("jobs.purge", partial(_purge, app), Retry(attempts=3), "20 4 * * *")]
+    async def _new_worker(self, pool: AsyncConnectionPool[Any], lane: str, opened: AsyncExitStack) -> Worker:
+        app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+        await opened.enter_async_context(app.open_async(pool))
+        tasks = [task for task in self._tasks if task.lane == lane]
+        if not lane:
+            tasks.append(_Task("jobs.purge", partial(_purge, app), Retry(attempts=3), "20 4 * * *"))
         for task in tasks:
             _register(app, task)
         return Worker(
             app,
             queues=[task.name for task in tasks],
-            concurrency=self._at_once,
+            concurrency=_LANE_AT_ONCE if lane else self._at_once,
             fetch_job_polling_interval=_POLL_SECONDS,
             abort_job_polling_interval=60.0,
             shutdown_graceful_timeout=_DRAIN_SECONDS,
@@ -231,6 +245,17 @@ class Jobs:
             except (psycopg.Error, PoolTimeout) as error:
                 _log.warning("reclaim_failed", exc_info=error)
             await asyncio.sleep(self._stalled_seconds / 2)
+
+
+async def _together(workers: Sequence[Worker]) -> None:
+    """Until one of them ends; then the others do. Raises what ended it."""
+    running = [asyncio.create_task(worker.run(), name="jobs-worker") for worker in workers]  # type: ignore[no-untyped-call]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for worker in workers:
+            worker.stop()  # type: ignore[no-untyped-call]
+        await asyncio.gather(*running)
 
 
 def _register(app: procrastinate.App, task: _Task) -> None:

@@ -37,7 +37,7 @@ def register(jobs: Jobs, running: Services) -> None:
     jobs.every("40 3 * * *", "webhooks.purge", running.webhooks.purge)
     jobs.task(ROSTER_JOB, running.organizations.refresh_roster)
     running.commerce.register(jobs)
-    jobs.task(notify.TASK, running.notifications.deliver)
+    jobs.task(notify.TASK, running.notifications.deliver, lane="mail")
     jobs.every("41 * * * *", "forget_old_sign_ins", running.sign_ins.forget_old)
     jobs.every("23 * * * *", "forget_old_ci_tokens", running.workflows.purge)
     jobs.every("47 * * * *", "forget_old_device_logins", running.accounts.forget_old)

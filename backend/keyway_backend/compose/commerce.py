@@ -50,9 +50,9 @@ class Commerce:
         """Their background work; while billing is off there is none."""
         if self.plans is None:
             return
-        jobs.task(EVENT_JOB, self.deliveries.retry)
+        jobs.task(EVENT_JOB, self.deliveries.retry, lane="stripe")
         jobs.every("*/10 * * * *", TRIALS_JOB, self.deliveries.expire_trials)
-        jobs.every("17 * * * *", SWEEP_JOB, self.deliveries.sweep)
+        jobs.every("17 * * * *", SWEEP_JOB, self.deliveries.sweep, lane="stripe")
 
 
 def _stripe(settings: Settings, opened: AsyncExitStack) -> Seller:

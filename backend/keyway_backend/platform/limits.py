@@ -10,6 +10,7 @@ locked out by a neighbour who guesses.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -151,7 +152,10 @@ class Memory:
 
 
 class Shared:
-    """Counters that replicas share, with `Memory` in their place while the server is away."""
+    """Counters that replicas share, with `Memory` in their place while the server is away.
+
+    Whether it is back is asked beside the requests: none of them waits for a server that did not answer the last one.
+    """
 
     def __init__(self, url: str) -> None:
         from limits.aio.storage import RedisStorage  # noqa: PLC0415 - only where REDIS_URL is set
@@ -169,22 +173,32 @@ class Shared:
         )
         self._memory = Memory()
         self._ends: OrderedDict[str, float] = OrderedDict()
-        self._away_until = 0.0
+        self._looking: asyncio.Task[None] | None = None
+        SHARED.set(1)
+
+    async def open(self) -> None:
+        """Looks whether the server is there, so that not the first request has to find out."""
+        if not await self._storage.check():
+            self._leave(ConnectionError())
 
     async def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Counts one more, here when it cannot be counted there."""
         from limits.errors import StorageError  # noqa: PLC0415 - see __init__
 
-        if time.monotonic() >= self._away_until:
+        if self._looking is None:
             try:
                 count: int = await self._storage.incr(key, expiry, amount)
                 await self._note_end(key, expiry, count, amount)
             except (StorageError, OSError) as error:
                 self._leave(error)
             else:
-                self._return()
                 return count
         return await self._memory.incr(key, expiry, amount)
+
+    @property
+    def away(self) -> bool:
+        """Whether this replica counts alone."""
+        return self._looking is not None
 
     async def get_expiry(self, key: str) -> float:
         """When the window ends, as far as this replica has heard."""
@@ -192,6 +206,8 @@ class Shared:
 
     async def close(self) -> None:
         """Ends the connections."""
+        if self._looking is not None:
+            self._looking.cancel()
         await self._storage.bridge.get_connection().aclose()
 
     async def _note_end(self, key: str, expiry: int, count: int, amount: int) -> None:
@@ -206,15 +222,19 @@ class Shared:
             self._ends.popitem(last=False)
 
     def _leave(self, error: Exception) -> None:
-        if not self._away_until:
+        if self._looking is None:
             _log.warning("shared_counters_away", error=type(error).__name__, instead="counted per replica")
-        self._away_until = time.monotonic() + _AWAY_SECONDS
-        SHARED.set(0)
+            self._looking = asyncio.create_task(self._look(), name="shared-counters")
+            SHARED.set(0)
 
-    def _return(self) -> None:
-        if self._away_until:
-            _log.warning("shared_counters_back")
-        self._away_until = 0.0
+    async def _look(self) -> None:
+        """Until the server answers again."""
+        while True:
+            await asyncio.sleep(_AWAY_SECONDS)
+            if await self._storage.check():
+                break
+        self._looking = None
+        _log.warning("shared_counters_back")
         SHARED.set(1)
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import redis
 from fakeredis import TcpFakeServer
 from keyway_standalone.processes import Stack
+from limits.aio.storage.redis.redispy import RedispyBridge
 from oracle.stage import GitHub, Home, create_vault
 from oracle.wire import Answer, Call, Header, bearer, send
 from stack import running_stack, sign_in
@@ -144,6 +146,8 @@ def counters() -> Iterator[int]:
     server = TcpFakeServer(("127.0.0.1", port), server_type="redis")
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    with redis.Redis(port=port) as client:  # it hangs up where Redis says that it does not know a script
+        client.script_load(RedispyBridge.SCRIPT_INCR_EXPIRE)
     try:
         yield port
     finally:
