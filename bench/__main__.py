@@ -21,6 +21,7 @@ from bench.world import KEYS, World, open_world, write_history
 from bench.world import push as push_values
 
 SECTIONS = ("pull", "push", "shape", "flat", "routes", "cli", "memory")
+_WIDTH = 220
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
     chosen = parser.parse_args()
     if unknown := set(chosen.sections) - set(SECTIONS):
         parser.error(f"no such section: {', '.join(sorted(unknown))}")
-    console = Console(stderr=chosen.json)
+    console = Console(stderr=chosen.json, width=None if sys.stdout.isatty() else _WIDTH)
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     console.print(f"{machine}, all processes on it")
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import statistics
 import urllib.request
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from keyway_standalone.processes import Stack
 
 from bench import floor, load
 from bench.report import Section, spread
@@ -19,7 +21,7 @@ ROUNDS = 21
 SECONDS = 1.5
 CLIENTS = 16
 # Jobs, readiness checks, the place that followers of the audit keep, the note of a credential's use: of no request.
-_NOBODYS = "procrastinate|alembic_version|pg_is_in_recovery|clock_timestamp|last_used_at = now|LISTEN|audit_positions"
+NOBODYS = "procrastinate|alembic_version|pg_is_in_recovery|clock_timestamp|last_used_at = now|LISTEN|audit_positions"
 _JSON = {"Accept": "application/vnd.keyway.secrets+json"}
 
 
@@ -129,25 +131,36 @@ def statements_run(world: World) -> float:
 
 def statements_on(connection: psycopg.Connection[Any]) -> float:
     """The same, by a connection that is there."""
-    row = connection.execute(
-        """SELECT coalesce(sum(s.calls), 0)::float8
-           FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+    return float(sum(said(connection).values()))
+
+
+def said(connection: psycopg.Connection[Any], nobodys: str = NOBODYS) -> Counter[str]:
+    """Statements of the application role, and how often; without those that match `nobodys`."""
+    rows = connection.execute(
+        """SELECT s.query, s.calls FROM statistics.pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
            WHERE r.rolname = 'keyway_app' AND s.query !~* %s""",
-        (_NOBODYS,),
-    ).fetchone()
-    assert row is not None
-    return float(row[0])
+        (nobodys,),
+    ).fetchall()
+    found: Counter[str] = Counter()
+    for query, calls in rows:
+        found[" ".join(query.split())] += calls
+    return found
 
 
 def crypto_calls(world: World) -> int:
     """Calls that the crypto service says it answered."""
+    return crypto_calls_of(world.stack)
+
+
+def crypto_calls_of(stack: Stack) -> int:
+    """The same, of an installation."""
     return sum(
-        int(value) for name, value in _metrics(world).items() if name.startswith("keyway_crypto_call_seconds_count")
+        int(value) for name, value in _metrics(stack).items() if name.startswith("keyway_crypto_call_seconds_count")
     )
 
 
-def _metrics(world: World) -> Mapping[str, float]:
-    with urllib.request.urlopen(f"{world.stack.ops_url}/metrics") as answer:  # noqa: S310 - loopback, our own
+def _metrics(stack: Stack) -> Mapping[str, float]:
+    with urllib.request.urlopen(f"{stack.ops_url}/metrics") as answer:  # noqa: S310 - loopback, our own
         lines = answer.read().decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
     return {name: float(value) for name, value in pairs}

@@ -49,6 +49,7 @@ def show(console: Console, section: Section) -> None:
     table = Table(
         "figure", "measured", "target", "", title=section.title, caption=section.command, title_justify="left"
     )
+    table.columns[0].overflow = "fold"
     for figure in section.figures:
         mark = {True: "[green]holds", False: "[red]misses", None: ""}[figure.holds]
         table.add_row(figure.name, figure.value, figure.target, mark)

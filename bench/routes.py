@@ -1,153 +1,150 @@
 """What every route costs in statements, crypto calls, calls to GitHub and time, for a person in few and in many vaults.
 
-`cold` is with nobody's role remembered, `warm` is the same request again. Counts are the smallest of a few: what a
-background job does meanwhile can only add to them.
+`cold` is with nobody's role remembered, `warm` is the same request again. Two installations: one with every option off,
+whose memory is measured in the end, and one with billing and providers, for the routes that need them.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-import httpx
-import psycopg
-
-from bench.pull import crypto_calls, resident, statements_on
+from bench.catalogue import catalogue
+from bench.ground import Ground, Outside, Route, good, stripe_delivery, survey
+from bench.meter import Cost, Meter, metering, smaller
+from bench.pull import resident
 from bench.report import Section
-from bench.route_calls import Ground, Route, good, reading, survey, writing
 from bench.world import World, open_world, write_history
+from tests.standins.providers import providers
+from tests.standins.stripe import running_stripe
 
-LARGE: Final = (200, 100)
-SMALL: Final = (10, 10)
-EVENTS: Final = 20_000
-COUNTED: Final = 3
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Repositories, secrets of each, rows of everything else, and events in the log."""
+
+    repositories: int
+    secrets: int
+    rows: int
+    events: int
+
+
+LARGE: Final = Size(200, 100, 20, 20_000)
+SMALL: Final = Size(10, 10, 3, 100)
+# With billing and providers on; a plan allows 50 private repositories.
+LARGE_OUTSIDE: Final = Size(30, 100, 10, 100)
+SMALL_OUTSIDE: Final = Size(3, 10, 2, 100)
+COUNTED: Final = 2
 # Where the two worlds differ, both are looked at again: it may have been a job.
-AGAIN: Final = 4
-WARM, COLD, WRITES = 10, 2, 3
+AGAIN: Final = 6
+WARM, COLD, WRITES = 20, 3, 8
 GITHUB_SECONDS: Final = 0.15
 LISTING_PAGE: Final = 100
 MOST_MEMORY: Final = 190
 
 
-class Cost(NamedTuple):
-    """Of one request."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The same life, large and small, in one installation."""
 
-    statements: float
-    crypto: float
-    github: float
-
-
-@dataclass(slots=True)
-class Meter:
-    """Counts what requests cost, and makes them cold."""
-
-    world: World
-    database: psycopg.Connection[Any]
-    control: httpx.Client
-
-    def forget(self) -> None:
-        """Nobody's role is remembered."""
-        self.database.execute("DELETE FROM role_cache")
-
-    def cost(self, send: Callable[[], object]) -> Cost:
-        """What one request costs."""
-        before = crypto_calls(self.world)
-        self.control.post("/_control/reset-calls", json={}).raise_for_status()
-        self.database.execute("SELECT statistics.pg_stat_statements_reset()")
-        send()
-        return Cost(statements_on(self.database), crypto_calls(self.world) - before, self._github())
-
-    def delay(self, seconds: float) -> None:
-        """From now on GitHub answers that late."""
-        self.world.stack.control.clear_faults()
-        if seconds:
-            self.world.stack.control.fault("delay", times=0, seconds=seconds)
-
-    def _github(self) -> int:
-        made = self.control.get("/_control/calls").raise_for_status().json()
-        return sum(call["path"] != "/app" for call in made)
+    meter: Meter
+    many: Ground
+    few: Ground
+    pages: int
 
 
 def measure(folder: Path) -> Section:
-    """All routes, on a stack that is stopped afterwards."""
-    with ExitStack() as stack:
-        return _measure(stack, folder)
-
-
-def _measure(stack: ExitStack, folder: Path) -> Section:
-    repositories, secrets = LARGE
-    title = f"Routes: {repositories} repositories with {secrets} secrets each, beside {SMALL[0]} with {SMALL[1]}"
-    section = Section(title, "python -m bench routes")
-    large = open_world(stack, folder / "routes", login="bench-many", organization="bench-many-org")
-    small = World(large.stack, login="bench-few", organization="bench-few-org")
-    small.sign_in()
-    for world, (vaults, keys) in ((large, LARGE), (small, SMALL)):
-        world.create_vaults(vaults)
-        write_history(world, revisions=1, fillers=0, events=EVENTS if world is large else 100, keys=keys)
-    grounds = [
-        survey(world, stack.enter_context(world.client()), size[1]) for world, size in ((large, LARGE), (small, SMALL))
-    ]
-    database = stack.enter_context(psycopg.connect(large.stack.superuser_database_url, autocommit=True))
-    control = large.stack.control
-    headers = {"X-Control-Token": control.token}
-    meter = Meter(
-        large, database, stack.enter_context(httpx.Client(base_url=control.url, headers=headers, trust_env=False))
+    """All routes, on stacks that are stopped afterwards."""
+    title = (
+        f"Routes: {LARGE.repositories} repositories with {LARGE.secrets} secrets each,"
+        f" beside {SMALL.repositories} with {SMALL.secrets}"
     )
-    described = httpx.get(f"{large.stack.ops_url}/openapi.json", trust_env=False).raise_for_status().json()["paths"]
-    section.add("each route", "warm/cold counts; ms: warm p50/p95, cold", "the counts of 10 x 10; GitHub: + pages")
-    closed: Counter[str] = Counter()
-    for route in [*reading(described), *writing()]:
-        if (status := _open(route, grounds)) is not None:
-            closed[f"{status}: {route.name}"] += 1
-        else:
-            _add(section, route, meter, grounds)
-    if closed:
-        section.add("not measured: no data here, or an option that is off", ", ".join(closed))
-    memory = resident(large, "backend")
+    section = Section(title, "python -m bench routes")
+    section.add("each route", "warm/cold counts; ms: warm p50/p95, cold p50", "the small one's counts; GitHub: + pages")
+    with ExitStack() as kept:
+        pair = _pair(kept, folder / "routes", LARGE, SMALL)
+        for route in catalogue():
+            if not route.outside:
+                _add(section, route, pair)
+        memory = resident(pair.many.world, "backend")
+    with ExitStack() as kept:
+        outside = Outside(kept.enter_context(running_stripe()), kept.enter_context(providers()))
+        pair = _pair(kept, folder / "outside", LARGE_OUTSIDE, SMALL_OUTSIDE, outside)
+        for route in catalogue():
+            if route.outside:
+                _add(section, route, pair)
+    most = f"<= {MOST_MEMORY} MB"
     section.add(
-        "backend, resident, after all of it", f"{memory:.0f} MB", f"<= {MOST_MEMORY} MB", holds=memory <= MOST_MEMORY
+        "backend, resident, every option off, after all of it", f"{memory:.0f} MB", most, holds=memory <= MOST_MEMORY
     )
     return section
 
 
-def _open(route: Route, grounds: Sequence[Ground]) -> int | None:
-    """None, or the status that says that this route is not in use here."""
-    for ground in grounds:
-        status = ground.http.send(route.request(ground)).status_code
-        if status >= 300 and (route.method != "GET" or status in {401, 429, 500}):
-            raise SystemExit(f"{route.name} was answered with {status}")
-        if status >= 300:
-            return status
-    return None
+def _pair(kept: ExitStack, folder: Path, large: Size, small: Size, outside: Outside | None = None) -> Pair:
+    environment = outside.environment() if outside is not None else {}
+    many = open_world(kept, folder, login="bench-many", organization="bench-many-org", backend_env=environment)
+    few = World(many.stack, login="bench-few", organization="bench-few-org")
+    few.sign_in()
+    grounds = [_ground(kept, world, size, outside) for world, size in ((many, large), (few, small))]
+    pages = math.ceil(large.repositories / LISTING_PAGE)
+    return Pair(kept.enter_context(metering(many.stack)), grounds[0], grounds[1], pages)
 
 
-def _add(section: Section, route: Route, meter: Meter, grounds: Sequence[Ground]) -> None:
+def _ground(kept: ExitStack, world: World, size: Size, outside: Outside | None) -> Ground:
+    number = connect(world, outside)
+    world.create_vaults(size.repositories)
+    write_history(world, revisions=1, fillers=0, events=size.events, keys=size.secrets)
+    http = kept.enter_context(world.client())
+    ground = survey(world, http, size=size.secrets, rows=size.rows, outside=outside)
+    ground.named["organization number"] = number
+    return ground
+
+
+def connect(world: World, outside: Outside | None) -> str:
+    """The number of the world's organisation, connected; it has a plan where plans are sold."""
+    with world.client() as http:
+        good(http.post("/v1/orgs/connect", json={"orgLogin": world.organization}))
+        found = good(http.get("/v1/orgs")).json()["data"]
+        number = str(next(one["forgeOrgId"] for one in found if one["login"] == world.organization))
+        if outside is not None:
+            paid = stripe_delivery(outside.stripe, {"keyway_org_id": number}, "business")
+            good(http.post("/v1/billing/webhook", content=paid.content, headers=paid.headers))
+    return number
+
+
+def _add(section: Section, route: Route, pair: Pair) -> None:
     """One route's figures."""
-    many, few = _pair(route, grounds[0], meter), _pair(route, grounds[1], meter)
-    if many != few:
-        many, few = (
-            [_smaller(*both) for both in zip(pair, _pair(route, ground, meter, AGAIN), strict=True)]
-            for pair, ground in zip((many, few), grounds, strict=True)
-        )
-    times = [_times(route, grounds[0], meter)]
+    for ground in (pair.many, pair.few):
+        route.send(ground)
+    many, few = _costs(route, pair, COUNTED)
+    for _ in range(AGAIN):
+        if many == few:
+            break
+        again = _costs(route, pair, 1)
+        many, few = (list(map(smaller, *both)) for both in zip((many, few), again, strict=True))
+    times = [_times(route, pair)]
     if any(cost.github for cost in many):
-        meter.delay(GITHUB_SECONDS)
-        times.append(_times(route, grounds[0], meter))
-        meter.delay(0)
+        pair.meter.delay(GITHUB_SECONDS)
+        times.append(_times(route, pair))
+        pair.meter.delay(0)
     value = f"{_shown(many)}; {'; at 150 ms '.join(times)}"
-    section.add(route.name, value, _shown(few), holds=_holds(route, many, few))
+    section.add(route.name, value, _shown(few), holds=_holds(route, pair.pages, many, few))
 
 
-def _holds(route: Route, many: Sequence[Cost], few: Sequence[Cost]) -> bool:
+def _costs(route: Route, pair: Pair, count: int) -> tuple[list[Cost], list[Cost]]:
+    """Warm and cold, of the large world and of the small one."""
+    many, few = (
+        [pair.meter.least(route, ground, count, cold=cold) for cold in (False, True)]
+        for ground in (pair.many, pair.few)
+    )
+    return many, few
+
+
+def _holds(route: Route, pages: int, many: list[Cost], few: list[Cost]) -> bool:
     """Nothing grows, except that GitHub's own listings have more pages."""
-    pages = math.ceil(LARGE[0] / LISTING_PAGE)
     if route.name == "GET /v1/vaults" and (many[0].github > 0 or many[1].github > 2 + pages):
         return False
     return all(
@@ -158,43 +155,16 @@ def _holds(route: Route, many: Sequence[Cost], few: Sequence[Cost]) -> bool:
     )
 
 
-def _shown(pair: Sequence[Cost]) -> str:
+def _shown(pair: list[Cost]) -> str:
     warm, cold = pair
     statements, crypto = f"{warm.statements:g}/{cold.statements:g}", f"{warm.crypto:g}/{cold.crypto:g}"
     return f"{statements} sql, {crypto} crypto, {warm.github:g}/{cold.github:g} GitHub"
 
 
-def _pair(route: Route, ground: Ground, meter: Meter, count: int = COUNTED) -> list[Cost]:
-    """Warm and cold."""
-    return [_least(route, ground, meter, count, cold=cold) for cold in (False, True)]
-
-
-def _least(route: Route, ground: Ground, meter: Meter, count: int, *, cold: bool) -> Cost:
-    costs = []
-    for _ in range(count):
-        request = route.request(ground)
-        if cold:
-            meter.forget()
-        costs.append(meter.cost(lambda request=request: good(ground.http.send(request))))  # type: ignore[misc]
-    return functools.reduce(_smaller, costs)
-
-
-def _smaller(one: Cost, other: Cost) -> Cost:
-    return Cost(*(min(both) for both in zip(one, other, strict=True)))
-
-
-def _times(route: Route, ground: Ground, meter: Meter) -> str:
-    """p50 and p95 of warm requests, and the better one of cold ones, in ms."""
-    good(ground.http.send(route.request(ground)))
-    warm = sorted(_timed(route, ground) for _ in range(WARM if route.method == "GET" else WRITES))
-    cold = sorted(_timed(route, ground, meter) for _ in range(COLD))
-    return f"{warm[len(warm) // 2]:.0f}/{warm[int(len(warm) * 0.95)]:.0f}, cold {cold[0]:.0f}"
-
-
-def _timed(route: Route, ground: Ground, meter: Meter | None = None) -> float:
-    request = route.request(ground)
-    if meter is not None:
-        meter.forget()
-    started = time.perf_counter()
-    good(ground.http.send(request))
-    return (time.perf_counter() - started) * 1000
+def _times(route: Route, pair: Pair) -> str:
+    """p50 and p95 of warm requests, and p50 of cold ones, in ms."""
+    count = WARM if route.method in {"GET", "HEAD"} else WRITES
+    warm = sorted(pair.meter.seconds(route, pair.many) for _ in range(count))
+    cold = sorted(pair.meter.seconds(route, pair.many, cold=True) for _ in range(COLD))
+    shown = (warm[len(warm) // 2], warm[int(len(warm) * 0.95)], cold[len(cold) // 2])
+    return "{:.0f}/{:.0f}, cold {:.0f}".format(*(1000 * one for one in shown))
