@@ -1,11 +1,19 @@
-"""How long runs tell their figures."""
+"""What these tests share: an installation with everything on, and how long runs tell their figures."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from known import World, world
+
+
+@pytest.fixture(scope="session")
+def everything() -> Iterator[World]:
+    """An installation where every optional service that has routes is on."""
+    with world() as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,7 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from keyway_standalone.processes import Stack
-from known import Aim, World, aim, world
+from known import Aim, World, aim
 from oracle import wire
 from oracle.report import Record
 from requests.adapters import HTTPAdapter
@@ -178,13 +178,6 @@ def _player(run: Run, cases: Any, mode: GenerationMode, *, signed_in: bool, publ
         run.play(case, mode, signed_in=signed_in, public=public)
 
     return play
-
-
-@pytest.fixture(scope="module")
-def everything() -> Iterator[World]:
-    """An installation of its own, where every optional service that has routes is on."""
-    with world() as made:
-        yield made
 
 
 def _round(run: Run, found: Sequence[Operation], cases: int, number: int) -> None:

@@ -344,6 +344,15 @@ class TestSync:
         assert (values[name], values["KEPT"]) == ("v", "mine")
         assert not {"PATH", "HIDDEN", "EMPTY_ONE"} & set(values)
 
+    @pytest.mark.parametrize("field", ["projectId", "serviceId", "providerEnvironment", "keywayEnvironment"])
+    def test_a_name_that_no_column_holds_is_400(self, desk: Desk, provider: str, field: str) -> None:
+        """NUL and its like, in query and body: refused as any wrong field, not a failure of ours."""
+        wanted = {"connectionId": desk.connect(provider), **PROJECTS[provider], field: "a\0b"}
+        for page in ("/status", "/diff", "/preview"):
+            assert desk.ask("GET", f"{desk.sync_path(page)}?{urlencode(wanted)}").status == 400, page
+        for action in ("", "/link"):
+            assert desk.ask("POST", desk.sync_path(action), wanted).status == 400, action
+
     def test_what_the_provider_has_not_is_missing(self, desk: Desk, provider: str) -> None:
         """A project that is none is 404, and no step to elsewhere; a token that was taken back is 400: no outage."""
         wanted = {"connectionId": desk.connect(provider), **PROJECTS[provider]}

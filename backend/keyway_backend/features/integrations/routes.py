@@ -22,6 +22,11 @@ from keyway_backend.platform.bodies import json_body
 from keyway_backend.platform.http import ok
 from keyway_backend.platform.parsing import parsed, uuid_or_none
 
+
+def _name(alias: str) -> Any:
+    return Query(alias=alias, min_length=1, max_length=50, pattern=schemas.PLAIN)
+
+
 BROWSER_COOKIE: Final = "__Host-keyway_provider"
 Reader = Annotated[PersonGrant, Depends(PersonGuard(Scope.READ))]
 Owner = Annotated[PersonGrant, Depends(PersonGuard(Scope.SESSION))]
@@ -30,13 +35,13 @@ Onlooker = Annotated[VaultGrant, Depends(VaultGuard(Scope.READ, only_reads=True)
 Syncer = Annotated[VaultGrant, Depends(SyncGuard())]
 Text = Annotated[str | None, Query(max_length=2048)]
 Connection = Annotated[str, Query(alias="connectionId", max_length=200)]
-Project = Annotated[str, Query(alias="projectId", min_length=1, max_length=200)]
-Service = Annotated[str | None, Query(alias="serviceId", min_length=1, max_length=200)]
-Ours = Annotated[str, Query(alias="keywayEnvironment", min_length=1, max_length=50)]
-Theirs = Annotated[str, Query(alias="providerEnvironment", min_length=1, max_length=50)]
-OursOrNone = Annotated[str | None, Query(alias="keywayEnvironment", min_length=1, max_length=50)]
-TheirsOrNone = Annotated[str | None, Query(alias="providerEnvironment", min_length=1, max_length=50)]
-Both = Annotated[str, Query(min_length=1, max_length=50)]
+Project = Annotated[str, Query(alias="projectId", min_length=1, max_length=200, pattern=schemas.PLAIN)]
+Service = Annotated[str | None, Query(alias="serviceId", min_length=1, max_length=200, pattern=schemas.PLAIN)]
+Ours = Annotated[str, _name("keywayEnvironment")]
+Theirs = Annotated[str, _name("providerEnvironment")]
+OursOrNone = Annotated[str | None, _name("keywayEnvironment")]
+TheirsOrNone = Annotated[str | None, _name("providerEnvironment")]
+Both = Annotated[str, Query(min_length=1, max_length=50, pattern=schemas.PLAIN)]
 
 _PRODUCTION: Final = "production"
 _UNKNOWN: Final[dict[str, Any]] = {"description": "No such provider"}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-Name = Annotated[str, Field(min_length=1, max_length=50)]
-Id = Annotated[str, Field(min_length=1, max_length=200)]
+# Text columns hold no NUL, and no name of a provider holds another control character.
+PLAIN: Final = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, Field(min_length=1, max_length=50, pattern=PLAIN)]
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=PLAIN)]
 
 
 class Meta(BaseModel):

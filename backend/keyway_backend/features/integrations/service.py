@@ -118,7 +118,7 @@ class Integrations:
             raise errors.not_with_a_token(provider.display_name)
         if not isinstance(token, str) or not 0 < len(token) <= _TOKEN_CHARACTERS or not token.isascii():
             raise errors.invalid("token", "The provider's token is required.")
-        if not token.isprintable():
+        if not token.isprintable() or " " in token:
             raise errors.invalid("token", "The token holds a character that no token has.")
         key = Key(Sensitive(token))
         await self._admit(_user_of(grant.actor), provider)

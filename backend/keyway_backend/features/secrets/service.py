@@ -17,6 +17,7 @@ from keyway_core.limits import LEGACY_BASE_MINUTES
 from keyway_core.sealed import Sealed
 from keyway_core.sensitive import Sensitive
 
+from keyway_backend.access import refusals
 from keyway_backend.access.grants import Environment, EnvironmentGrant
 from keyway_backend.audit import Action, Event, GroupWriter, record, record_once
 from keyway_backend.db.engine import Database
@@ -306,7 +307,9 @@ class SecretsService:
 
     async def _missing(self, grant: EnvironmentGrant) -> Exception:
         async with self._database.read() as connection:
-            return errors.missing_environment(grant.asked_name, await store.environment_names(connection, grant))
+            names = await store.environment_names(connection, grant)
+        # A vault keeps its last environment: without any it was deleted meanwhile.
+        return errors.missing_environment(grant.asked_name, names) if names else refusals.no_vault_in_secrets()
 
 
 def _existing(grant: EnvironmentGrant) -> Environment:

@@ -405,10 +405,11 @@ async def remember(
 
 
 async def environment_names(connection: Connection, grant: EnvironmentGrant) -> list[str]:
-    """The environments of the grant's vault, in their order."""
+    """The environments of the grant's vault, in their order; none of a vault that was deleted."""
     found = await rows(
         connection,
-        "SELECT name FROM environments WHERE vault_id = %(vault)s AND deleted_at IS NULL ORDER BY display_order, name",
+        """SELECT e.name FROM environments AS e JOIN vaults AS v ON v.id = e.vault_id
+           WHERE v.id = %(vault)s AND v.deleted_at IS NULL AND e.deleted_at IS NULL ORDER BY e.display_order, e.name""",
         vault=grant.vault.id,
     )
     return [row["name"] for row in found]
