@@ -7,19 +7,35 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import psycopg
 from backend.alerts import watching
 from backend.webhooks.github_post import Post
 from oracle import keys, stage
+from oracle.stage import Home
 from stack import running_stack, sign_in
 
 WIRE: Final = "wire0"
 ALL_PROTOCOLS: Final = 3
+SECONDS: Final = 60.0
+PROVIDERS: Final = "/v1/integrations"
+# Every service that asks somewhere by itself, at its own address, and Railway, which a person asks for.
+ELSEWHERE: Final = {
+    "POSTHOG_KEY": "phc_nothing",
+    "SENTRY_DSN": "https://key@o1.ingest.sentry.io/1",
+    "IPINFO_TOKEN": "nothing",
+    "TRUSTED_PROXIES": "127.0.0.0/8",
+    "RESEND_API_KEY": "re_nothing",
+    "MAIL_FROM": "keyway@example.org",
+}
+NAMES: Final = [name.hex() for name in (b"posthog", b"sentry", b"ipinfo", b"resend", b"railway")]
 # TEST-NET-3: an address that belongs to nobody.
 OUTSIDE: Final = "203.0.113.7"
+SERVER_OF_NAMES: Final = "198.51.100.53"
 
 
 def lay_wire() -> socket.socket:
@@ -33,10 +49,12 @@ def lay_wire() -> socket.socket:
         f"ip link set {WIRE}-end up",
         f"ip link set {WIRE} up",
         f"ip route add default dev {WIRE}",
+        # Whose questions for names are seen whole: without a neighbour the kernel would only ask where it is.
+        f"ip neighbour add {SERVER_OF_NAMES} lladdr 02:00:00:00:00:01 dev {WIRE} nud permanent",
     ):
         subprocess.run(command.split(), check="sysctl" not in command, capture_output=True)
     with tempfile.NamedTemporaryFile("w", delete=False) as file:
-        file.write("nameserver 198.51.100.53\n")
+        file.write(f"nameserver {SERVER_OF_NAMES}\noptions timeout:1 attempts:1\n")
     Path(file.name).chmod(0o644)
     subprocess.run(["mount", "--bind", file.name, str(Path("/etc/resolv.conf").resolve())], check=True)
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
@@ -53,7 +71,7 @@ def seen(tap: socket.socket) -> list[str]:
             frame = tap.recv(4_096)
             if frame[12:14] == b"\x86\xdd" and frame[20] in {0, 58}:
                 continue  # neighbours and groups, of which the kernel tells by itself
-            packets.append(frame[:60].hex())
+            packets.append(frame[:160].hex())
     return packets
 
 
@@ -79,7 +97,37 @@ def live() -> list[str]:
             watching.read(home, person, source=f"127.77.0.{number}", agent=f"new-{number}/1")
         assert watching.judged(home)
         done.append("alert")
+        for path in (PROVIDERS, f"{PROVIDERS}/connections", f"{PROVIDERS}/providers/railway/all-projects"):
+            assert home.get(path).status == 200
+        assert home.get(f"{PROVIDERS}/vercel/authorize").status == 400
+        done.append("providers")
+        err(home)
+        done.append("error")
     return done
+
+
+def err(home: Home) -> None:
+    """An error that nobody expects: a table refuses rows."""
+    with psycopg.connect(home.stack.superuser_database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE device_logins ADD CONSTRAINT planted CHECK (false) NOT VALID")
+    assert home.post("/v1/auth/device/start", {}).status == 503
+
+
+def live_with_all(tap: socket.socket) -> list[str]:
+    """A day of an installation with every service on that is elsewhere, until each was looked for."""
+    found: list[str] = []
+    with running_stack(backend_env=ELSEWHERE) as stack:
+        home = stage.home(stack, "connected")
+        keys.sql(stack, "UPDATE users SET email = 'somebody@example.org'")
+        sign_in(stack, stage.GitHub(stack).user("welcomed"))
+        watching.read(home, home.token, watching.CLI, ("X-Forwarded-For", "8.8.8.8"))
+        home.post(f"{PROVIDERS}/railway/connect", {"token": "pasted"})
+        err(home)
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and not all(any(name in one for one in found) for name in NAMES):
+            found += seen(tap)
+            time.sleep(0.1)
+    return found
 
 
 def leave(way: str) -> None:
@@ -96,12 +144,16 @@ def leave(way: str) -> None:
 
 
 def main() -> None:
-    """life, tcp, udp or name."""
+    """life, all, tcp, udp or name."""
     way, tap = sys.argv[1], lay_wire()
-    done = live() if way == "life" else []
-    if way != "life":
+    done, packets = [], []
+    if way == "life":
+        done = live()
+    elif way == "all":
+        packets = live_with_all(tap)
+    else:
         leave(way)
-    print(json.dumps({"done": done, "packets": seen(tap)}))
+    print(json.dumps({"done": done, "packets": packets + seen(tap)}))
 
 
 if __name__ == "__main__":

@@ -51,10 +51,18 @@ def _possible() -> None:
 
 
 def test_nothing_leaves() -> None:
-    """Sign-in, push, pull, a webhook, reads from new devices, their alerts, jobs: no packet on the wire."""
+    """Sign-in, push, pull, a webhook, new devices, alerts, jobs, providers, an error: no packet on the wire."""
     found = alone("life")
-    assert found["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert"]
+    assert found["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert", "providers", "error"]
     assert found["packets"] == []
+
+
+@pytest.mark.prove
+def test_services_that_are_on_are_seen() -> None:
+    """Control: the same life with them on looks for each of them by name."""
+    packets = alone("all")["packets"]
+    names = [b"posthog", b"sentry", b"ipinfo", b"resend", b"railway"]
+    assert [name for name in names if not any(name.hex() in one for one in packets)] == []
 
 
 @pytest.mark.parametrize("way", ["tcp", "udp", "name"])
