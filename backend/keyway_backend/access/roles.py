@@ -27,6 +27,7 @@ _AFTER_EVENT_SECONDS: Final = 10
 _AFTER_EVENT_FOR: Final = timedelta(seconds=120)
 _INSTALLATION_SECONDS: Final = 60.0
 _REMEMBERED: Final = 4096
+_ATTEMPTS: Final = 3
 _NO_ROLE: Final = (None, None)
 
 
@@ -70,6 +71,15 @@ class Unknown:
 Answer = Granted | Denied | NotInstalled | Misconfigured | Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """An answer, when (time.monotonic) no removal had overtaken it yet, and when the database says it was asked for."""
+
+    at: float
+    asked_at: datetime
+    answer: Answer
+
+
 class Roles:
     """Asks GitHub, one question at a time per person and repository, and remembers what it said."""
 
@@ -78,8 +88,8 @@ class Roles:
         self._github = github
         self._macs = macs
         self._role_seconds = role_seconds
-        self._under_way: dict[tuple[int, str], asyncio.Task[Answer]] = {}
-        self._just_told: OrderedDict[tuple[int, str], tuple[float, Answer]] = OrderedDict()
+        self._under_way: dict[tuple[int, str], asyncio.Task[_Told]] = {}
+        self._just_told: OrderedDict[tuple[int, str], _Told] = OrderedDict()
         self._installations: OrderedDict[str, tuple[float, int | None]] = OrderedDict()
         self._pace = 0.0
 
@@ -87,41 +97,57 @@ class Roles:
         """The answer of now. A refusal that names no repository is remembered for the one that is `expected` there.
 
         `since` is when (time.monotonic) the caller began to look for a remembered role. An answer that came in
-        meanwhile is its answer too: the row that holds it was written after the caller had looked.
+        meanwhile is its answer too: the row that holds it was written after the caller had looked. A role of which it
+        is not known that it stood then, because it was asked for by others who came before, is looked at once more.
         """
         key = (person.github_user_id, _key(owner, name))
-        told_at, answer = self._just_told.get(key, (0.0, Unknown()))
-        if told_at > since:
-            return answer
-        task = self._under_way.get(key)
-        if task is None:
-            task = asyncio.create_task(self._ask_and_remember(person, owner, name, expected))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
-        return await asyncio.shield(task)
+        told = self._just_told.get(key)
+        while told is None or told.at <= since:
+            task = self._under_way.get(key)
+            if task is None:
+                task = asyncio.create_task(self._ask_for_many(person, owner, name, expected))
+                self._under_way[key] = task
+                task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            told = await asyncio.shield(task)
+            if told.at <= since and await self._stands(person, told):
+                break
+        return told.answer
 
-    async def _ask_and_remember(self, person: Person, owner: str, name: str, expected: int | None) -> Answer:
-        async with self._database.read() as connection:
-            asked_at = await store.database_time(connection)
-        answer = await self._within_deadline(person, owner, name)
-        match answer:
-            case Granted(role, repository, installation):
-                await self._remember(person, repository.id, (role, repository.owner.id), installation, asked_at)
-            case Denied(repository, installation):
-                repository_id = repository.id if repository is not None else expected
-                await self._remember(person, repository_id, _NO_ROLE, installation, asked_at)
-            case NotInstalled():
-                await self._remember(person, expected, _NO_ROLE, None, asked_at)
+    async def _ask_for_many(self, person: Person, owner: str, name: str, expected: int | None) -> _Told:
+        """The answer, also for those who ask meanwhile."""
+        told = await self._standing_answer(person, owner, name, expected)
         key = (person.github_user_id, _key(owner, name))
-        self._just_told[key] = (time.monotonic(), answer)
+        self._just_told[key] = told
         self._just_told.move_to_end(key)
         if len(self._just_told) > _REMEMBERED:
             self._just_told.popitem(last=False)
-        return answer
+        return told
 
-    async def _within_deadline(self, person: Person, owner: str, name: str) -> Answer:
+    async def _standing_answer(self, person: Person, owner: str, name: str, expected: int | None) -> _Told:
+        """A role that was asked for before a removal is nobody's, for whomever it was asked: then it is asked for
+        again, in what is left of the time."""
+        end = asyncio.get_running_loop().time() + REQUEST_SECONDS
+        for _ in range(_ATTEMPTS):
+            async with self._database.read() as connection:
+                asked_at = await store.database_time(connection)
+            answer = await self._until(end, person, owner, name)
+            told = _Told(time.monotonic(), asked_at, answer)
+            if await self._remember(person, answer, expected, asked_at):
+                return told
+        return _Told(time.monotonic(), asked_at, Unknown())
+
+    async def _stands(self, person: Person, told: _Told) -> bool:
+        """Whether no removal has overtaken a role since it was asked for. A refusal stands: it gives nothing."""
+        if not isinstance(told.answer, Granted):
+            return True
+        async with self._database.read() as connection:
+            number, repository = person.github_user_id, told.answer.repository.id
+            event = await store.last_event(connection, person=number, repository=repository)
+        return event is None or event < told.asked_at
+
+    async def _until(self, end: float, person: Person, owner: str, name: str) -> Answer:
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout_at(end):
                 return await self._resolve(person, owner, name)
         except TimeoutError:
             return Unknown(outage=True)
@@ -199,25 +225,40 @@ class Roles:
             return None
         return login, permission
 
-    async def _remember(
+    async def _remember(self, person: Person, answer: Answer, expected: int | None, asked_at: datetime) -> bool:
+        """Keeps what was told: the role, and who owned it then. False for what a removal has overtaken."""
+        match answer:
+            case Granted(role, repository, installation):
+                return await self._keep(person, repository.id, (role, repository.owner.id), installation, asked_at)
+            case Denied(repository, installation):
+                repository_id = repository.id if repository is not None else expected
+                await self._keep(person, repository_id, _NO_ROLE, installation, asked_at)
+            case NotInstalled():
+                await self._keep(person, expected, _NO_ROLE, None, asked_at)
+        return True
+
+    async def _keep(
         self,
         person: Person,
         repository: int | None,
         told: tuple[Role | None, int | None],
         installation: int | None,
         asked_at: datetime,
-    ) -> None:
-        """Keeps what was told: the role, and who owned the repository then."""
+    ) -> bool:
+        """Whether no event came after the question; then it is kept."""
         if repository is None:
-            return
+            return True
         role, owner = told
         number = person.github_user_id
         async with self._database.read() as connection:
             event = await store.last_event(connection, person=number, repository=repository)
+            if event is not None and event >= asked_at:
+                return False
             seconds = self._role_seconds if role is not None else min(DENIED_SECONDS, self._role_seconds)
             ends = asked_at + lifetime(asked_at, event, seconds)
             row = store.RoleRow(number, repository, role, installation, asked_at, ends, owner)
             await store.remember_role(connection, row, self._macs.make(Purpose.ROLE, *row.fields))
+        return True
 
 
 def lifetime(asked_at: datetime, event: datetime | None, seconds: int) -> timedelta:

@@ -31,6 +31,12 @@ class Storm:
     count: int
     first: int = field(default_factory=lambda: 2**50 + secrets.randbelow(2**40))
 
+    def once(self) -> Iterator[tuple[str, dict[str, Any], str]]:
+        """Each once: event, payload and id."""
+        for index in range(self.count):
+            delivery, event, payload = self._delivery(self.first + index)
+            yield event, payload, delivery
+
     def deliveries(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Each twice, in no order: id, event and payload."""
         made = [self._delivery(self.first + index) for index in range(self.count)]
