@@ -40,8 +40,14 @@ lint: ## ruff, mypy, import contracts, house rules
 	@scripts/setup
 	@scripts/lint
 
+docs: ## the pages of docs/ that are made from code
+	@scripts/setup
+	@.venv/bin/python scripts/api_page.py
+	@.venv/bin/python scripts/configuration_page.py
+	@.venv/bin/python scripts/cli_page.py
+
 bench: ## every speed figure, beside its floor, in one run
 	@scripts/setup
 	@.venv/bin/python -m bench
 
-.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint bench
+.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint docs bench

@@ -376,5 +376,6 @@ def _application(running: Services, renderer: Renderer) -> FastAPI:
     routes = [route for router in routers for route in router.routes if isinstance(route, GuardedRoute)]
     app.router.routes[:] = routes
     public = {(method, route.path) for route in routes if route.guard is PUBLIC for method in route.methods or ()}
-    app.openapi = lambda: openapi.document(app, routes, frozenset(public))  # type: ignore[method-assign]
+    needed = {(method, route.path): route.guard.needs() for route in routes for method in route.methods or ()}
+    app.openapi = lambda: openapi.document(app, routes, frozenset(public), needed)  # type: ignore[method-assign]
     return app

@@ -59,12 +59,14 @@ class SecretsGuard(Guard):
 
     def __init__(self, verb: Verb, *, needs_key: bool = False) -> None:
         self.verb = verb
+        self.ci = verb is Verb.READ
+        self.scope = Scope.READ if self.ci else Scope.WRITE
         self.needs_key = needs_key
 
     async def __call__(self, request: Request) -> EnvironmentGrant:
         access = _access(request)
-        reads = self.verb is Verb.READ
-        actor = await access.actor(request, Scope.READ if reads else Scope.WRITE, ci=reads)
+        reads = self.ci
+        actor = await access.actor(request, self.scope, ci=reads)
         query = request.query_params
         names = {"repo": query.getlist("repo"), "environment": query.getlist("environment")}
         if self.needs_key:
@@ -82,6 +84,9 @@ class SecretsGuard(Guard):
 class PushGuard(Guard):
     """The environment that `repoFullName` and `environment` of the body name, for writing."""
 
+    scope = Scope.WRITE
+    verb = Verb.WRITE
+
     async def __call__(self, request: Request) -> EnvironmentGrant:
         access = _access(request)
         actor = await access.actor(request, Scope.WRITE)
@@ -98,6 +103,9 @@ class PushGuard(Guard):
 
 class NewVaultGuard(Guard):
     """An admin of the repository that `repoFullName` of the body names."""
+
+    scope = Scope.WRITE
+    right = Right.ADMIN
 
     async def __call__(self, request: Request) -> RepositoryGrant:
         access = _access(request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import isawaitable
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Depends
 from fastapi.dependencies.models import Dependant
@@ -18,6 +18,14 @@ from keyway_backend.platform import limits
 
 class Guard:
     """Base of everything that decides who may use a route. Instances are FastAPI dependencies that return a grant."""
+
+    def needs(self) -> dict[str, str]:
+        """For readers of the API: the scope that a credential must hold, the right of whoever holds it, and whether a
+        workflow's token may stand there. Read from what a guard was made with."""
+        scope, right, verb = (getattr(self, name, None) for name in ("scope", "right", "verb"))
+        workflows = "admitted" if getattr(self, "ci", False) else None
+        found = {"scope": scope, "right": right or (verb and f"environment:{verb}"), "workflows": workflows}
+        return {name: str(text) for name, text in found.items() if text}
 
 
 class UnguardedRoute(TypeError):
@@ -42,8 +50,8 @@ class GuardedRoute(APIRoute):
         guards = [one.call for one in self.dependant.dependencies if isinstance(one.call, Guard)]
         if len(guards) != 1:
             raise UnguardedRoute(f"{self.methods} {path} declares {len(guards)} guards; it needs exactly one")
-        self.guard = guards[0]
-        self._needed = sorted(self.dependant.dependencies, key=lambda one: one.call is not self.guard)
+        self.guard = cast(Guard, guards[0])
+        self._needed = sorted(self.dependant.dependencies, key=lambda one: one.call is not guards[0])
         if _is_plain(self.dependant) and all(_is_plain(one, leaf=True) for one in self._needed):
             self.app = self._short_way
         plan = limits.plan_of(sorted(self.methods or ()), self.path, public=self.guard is PUBLIC)

@@ -7,7 +7,7 @@ from the guards, and cannot be forgotten on a route.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
@@ -29,7 +29,7 @@ _GUARDED: Final = {
     403: "A valid credential that may not",
 }
 _NAME: Final = {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,100}$"}
-_BEARER: Final = {"type": "http", "scheme": "bearer", "description": "A session of POST /v1/auth/device/poll"}
+_BEARER: Final = {"type": "http", "scheme": "bearer", "description": "A session, an API key or a workflow's token"}
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
 
@@ -53,8 +53,14 @@ class ProblemBody(BaseModel):
     errors: list[FieldProblem] | None = None
 
 
-def document(app: FastAPI, routes: Iterable[BaseRoute], public_paths: frozenset[tuple[str, str]]) -> dict[str, Any]:
-    """The whole document. `public_paths`: (method, path) of the routes on which no credential is looked at."""
+def document(
+    app: FastAPI,
+    routes: Iterable[BaseRoute],
+    public_paths: frozenset[tuple[str, str]],
+    needed: Mapping[tuple[str, str], dict[str, str]],
+) -> dict[str, Any]:
+    """The whole document. `public_paths`: (method, path) of the routes on which no credential is looked at; `needed`:
+    what others need of one, told as `x-keyway-needs`."""
     made = get_openapi(title=app.title, version=app.version, description=app.description, routes=list(routes))
     schemas = made.setdefault("components", {}).setdefault("schemas", {})
     schemas |= _schemas(ProblemBody)
@@ -64,6 +70,8 @@ def document(app: FastAPI, routes: Iterable[BaseRoute], public_paths: frozenset[
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 content["schema"] = _hoisted(content["schema"], schemas)
             _complete(path, operation, public=(method.upper(), path) in public_paths)
+            if needs := needed.get((method.upper(), path)):
+                operation["x-keyway-needs"] = needs
             if method == "head":
                 _without_bodies(operation)
     return made
