@@ -1,4 +1,4 @@
-"""`python -m bench [section ...]`: pull, push, shape, flat, routes, cli, memory; all of them when none is named."""
+"""`python -m bench [section ...]`; without any, all: pull, push, shape, flat, routes, exposure, cli, memory."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cli, pull, push, routes
+from bench import cli, exposure, pull, push, routes
 from bench.report import Section, show
 from bench.world import KEYS, World, open_world, write_history
 from bench.world import push as push_values
 
-SECTIONS = ("pull", "push", "shape", "flat", "routes", "cli", "memory")
+SECTIONS = ("pull", "push", "shape", "flat", "routes", "exposure", "cli", "memory")
 _WIDTH = 220
 
 
@@ -73,6 +73,7 @@ def _run(stack: ExitStack, folder: Path, wanted: tuple[str, ...], minutes: float
         "shape": lambda: pull.shape(world()),
         "push": lambda: push.measure(world()),
         "routes": lambda: routes.measure(folder),
+        "exposure": lambda: exposure.measure(folder),
         "memory": lambda: pull.memory(world(), minutes),
     }
     sections = []

@@ -28,6 +28,8 @@ from keyway_standalone.processes import Stack
 
 KEYS = 100
 ENVIRONMENT = "development"
+PEOPLE = 200
+_TEAMS = 10
 _LOGIN = "bench-owner"
 
 
@@ -194,7 +196,7 @@ def write_history(world: World, *, revisions: int, fillers: int, events: int, se
     with world.database() as connection:
         _copy_rows(connection, rows, world.places)
         _advance(connection, heads, revisions)
-        _copy_events(connection, world, events, chance)
+        _copy_events(connection, world, events, chance, revisions)
     with psycopg.connect(world.stack.superuser_database_url, autocommit=True) as connection:
         connection.execute("VACUUM (ANALYZE)")
         connection.execute("CHECKPOINT")
@@ -285,28 +287,25 @@ def _advance(connection: psycopg.Connection[Any], heads: Sequence[tuple[UUID, UU
                     copy.write_row((made, environment, step, 1, "session", made, "cli", 0, 1, 0, moment))
 
 
-def _copy_events(connection: psycopg.Connection[Any], world: World, count: int, chance: random.Random) -> None:
+def _copy_events(
+    connection: psycopg.Connection[Any], world: World, count: int, chance: random.Random, revisions: int
+) -> None:
+    """Reads of a year. Everybody reads what their team has, and now and then something else; a tenth reads one key."""
     columns = "id, at, action, platform, source, request_id, credential_id, vault_id, environment_id, revision"
-    people = [new_id() for _ in range(200)]
-    start = datetime.now(UTC) - timedelta(days=300)
-    with connection.cursor() as cursor, cursor.copy(f"COPY audit_events ({columns}) FROM STDIN") as copy:
+    people = [(new_id(), 2**42 + number, f"person-{number}") for number in range(PEOPLE)]
+    start, step = datetime.now(UTC) - timedelta(days=300), timedelta(days=299) / max(count, 1)
+    more = "actor_user_id, actor_github_user_id, actor_login, keys, details"
+    with connection.cursor() as cursor, cursor.copy(f"COPY audit_events ({columns}, {more}) FROM STDIN") as copy:
         for number in range(count):
-            place = chance.choice(world.places)
-            at = start + timedelta(seconds=number * 25)
-            copy.write_row(
-                (
-                    new_id(),
-                    at,
-                    "secrets_pulled",
-                    "cli",
-                    "cli",
-                    "bench",
-                    chance.choice(people),
-                    place.vault_id,
-                    place.environment_id,
-                    1,
-                )
-            )
+            at = chance.randrange(PEOPLE)
+            person, forge, login = people[at]
+            team = world.places[at % _TEAMS :: _TEAMS] or world.places
+            place = chance.choice(team if chance.random() < 0.95 else world.places)
+            one = chance.random() < 0.1
+            action, keys = ("secret_value_accessed", names(1)) if one else ("secrets_pulled", None)
+            here = (place.vault_id, place.environment_id, chance.randint(1, revisions))
+            row = (new_id(), start + number * step, action, "cli", "cli", "bench", person, *here)
+            copy.write_row((*row, person, forge, login, keys, '{"role": "write"}'))
 
 
 def settle(seconds: float = 1.0) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import jwt
 from keyway_standalone.processes import Stack
+from permission_sets import FULL, Granted
 from stack import sign_in
 
 from . import canaries
@@ -169,14 +170,15 @@ class Home:
         return self._others[role]
 
 
-def home(stack: Stack, stem: str = "home", *, keep: bool = True) -> Home:
-    """A vault on a private repository of an organisation that has the App; `keep` puts one value into development."""
+def home(stack: Stack, stem: str = "home", *, keep: bool = True, granted: Granted = FULL) -> Home:
+    """A vault on a private repository of an organisation that has the App, with what is `granted` to it; `keep` puts
+    one value into development."""
     github = GitHub(stack)
     admin = github.user("admin")
     org, owner_id = github.org(stem, admin)
     full_name = f"{org}/app-of-{stem}"
     repo_id = github.repo(full_name, {admin: "admin"})
-    github.do("install", login=org)
+    github.do("install", login=org, **granted.installing)
     token = sign_in(stack, admin)
     made = Home(stack, full_name, repo_id, owner_id, admin, token, create_vault(stack, token, full_name))
     if keep:

@@ -14,10 +14,9 @@ from typing import Any
 import httpx
 import pytest
 from keyway_standalone.processes import Stack
+from permission_sets import Granted, with_each
 
 from tests.oracle.stage import GitHub
-
-LEAST = {"metadata": "read"}
 
 
 class Heard(HTTPServer):
@@ -88,14 +87,15 @@ def test_nobody_is_told_without_the_app(github: GitHub) -> None:
     assert told(github, "set-role", repo=f"{owner}/r", login=other, role="read") == []
 
 
-@pytest.mark.parametrize("permissions", [None, LEAST], ids=["full", "least"])
-def test_events_of_every_change(github: GitHub, permissions: dict[str, str] | None) -> None:
-    """Those about people need the permission to read members; those about repositories and the App come anyway."""
+@with_each
+def test_events_of_every_change(github: GitHub, granted: Granted) -> None:
+    """Those about people need the permission to read members, those about repositories that somebody subscribed; those
+    of the App come anyway."""
     owner, other = github.user("owner"), github.user("other")
     org, _ = github.org("told", owner)
     name = f"{org}/r"
     github.repo(name, {})
-    created = told(github, "install", login=org, **({"permissions": permissions} if permissions else {}))
+    created = told(github, "install", login=org, **granted.installing)
     assert created == [("installation", 200)]
     people = [
         told(github, "set-role", repo=name, login=other, role="read"),
@@ -106,11 +106,15 @@ def test_events_of_every_change(github: GitHub, permissions: dict[str, str] | No
         told(github, "take-from-team", repo=name, logins=[other]),
     ]
     names = ["member", "member", "organization", "organization", "membership", "team"]
-    assert people == ([[] for _ in names] if permissions else [[(one, 200)] for one in names])
-    assert told(github, "set-visibility", repo=name, visibility="public") == [("repository", 200), ("public", 200)]
-    assert told(github, "set-visibility", repo=name, visibility="private") == [("repository", 200)]
-    assert told(github, "rename-repo", repo=name, name="s") == [("repository", 200)]
-    assert told(github, "delete-repo", repo=f"{org}/s") == [("repository", 200)]
+    assert people == ([[(one, 200)] for one in names] if granted.members else [[] for _ in names])
+    changes = [
+        told(github, "set-visibility", repo=name, visibility="public"),
+        told(github, "set-visibility", repo=name, visibility="private"),
+        told(github, "rename-repo", repo=name, name="s"),
+        told(github, "delete-repo", repo=f"{org}/s"),
+    ]
+    kinds = [["repository", "public"], ["repository"], ["repository"], ["repository"]]
+    assert changes == [[(one, 200) for one in kind if one in granted.events] for kind in kinds]
     assert told(github, "suspend", login=org) == [("installation", 200)]
     assert told(github, "uninstall", login=org) == [("installation", 200)]
     assert told(github, "end-tokens", login=other) == [("github_app_authorization", 200)]

@@ -18,7 +18,7 @@ async def own_profile(request: Request) -> Response:
 
 async def emails(request: Request) -> Response:
     """GET /user/emails: needs the account permission Email addresses."""
-    user = credentials.person_granting(request, None, "email_addresses")
+    user = credentials.person_letting(request, "email_addresses")
     primary = {"email": user.email, "primary": True, "verified": True, "visibility": "private"}
     return answer(request, [primary])
 
@@ -50,7 +50,7 @@ async def own_membership(request: Request) -> Response:
     """GET /user/memberships/orgs/{org}: needs the organisation permission Members."""
     world = github_of(request).world
     org = world.org(request.path_params["org"])
-    user = credentials.person_granting(request, org.id, "members")
+    user = credentials.person_on(request, org.id, "members")
     if user.id not in org.members:
         raise ApiError(404, "Not Found")
     return answer(request, renderer(request).membership(org, user))

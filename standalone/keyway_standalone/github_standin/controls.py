@@ -15,7 +15,7 @@ from . import events, oidc, webhooks
 from .context import Github, github_of
 from .credentials import same
 from .grants import Token
-from .world import FULL_PERMISSIONS, Installation, Missing, Org, Repo, User, split_role
+from .world import EVENTS, FULL_PERMISSIONS, Installation, Missing, Org, Repo, User, split_role
 
 Arguments = dict[str, Any]
 Action = Callable[[Github, Arguments], Any]
@@ -157,7 +157,7 @@ def _rename_account(github: Github, given: Arguments) -> Any:
 
 
 def _install(github: Github, given: Arguments) -> Any:
-    """login; repos (full names, else all); permissions."""
+    """login; repos (full names, else all); permissions; events that the App subscribes to."""
     world = github.world
     account = world.account(given["login"])
     repo_ids = [world.repo(name).id for name in given.get("repos", [])]
@@ -165,8 +165,15 @@ def _install(github: Github, given: Arguments) -> Any:
     made = kept or Installation(world.new_id(), account.id)
     made.selection, made.repo_ids = ("selected", repo_ids) if repo_ids else ("all", [])
     made.permissions = dict(given.get("permissions") or FULL_PERMISSIONS)
+    made.events = list(given.get("events", EVENTS))
     world.installations[made.id] = made
     return asdict(made)
+
+
+def _let_of_accounts(github: Github, given: Arguments) -> Any:
+    """permissions: what the App may on the accounts of the people who authorize it."""
+    github.world.of_accounts = list(given["permissions"])
+    return {"permissions": github.world.of_accounts}
 
 
 def _uninstall(github: Github, given: Arguments) -> Any:
@@ -268,6 +275,7 @@ _ACTIONS: Final[dict[str, Action | Callable[[Github, Arguments], Awaitable[Any]]
     "create-user": _create_user, "create-org": _create_org, "create-repo": _create_repo,
     "delete-repo": _delete_repo, "delete-user": _delete_user,
     "rename-repo": _rename_repo, "rename-account": _rename_account, "transfer-repo": _transfer_repo,
+    "let-of-accounts": _let_of_accounts,
     "set-visibility": _set_visibility, "install": _install, "uninstall": _uninstall, "suspend": _suspend,
     "mint-token": _mint_token, "end-tokens": _end_tokens, "oidc-token": _oidc_token, "webhook": _webhook,
     "webhooks": _webhooks, "release-webhooks": _release_webhooks,

@@ -65,13 +65,18 @@ def installation(request: Request, permission: str = "metadata") -> tuple[Instal
     return found, token
 
 
-def person_granting(request: Request, account_id: int | None, permission: str) -> User:
-    """A person whose App token may use `permission`: on an account's installation, or on any when that is None."""
+def person_on(request: Request, account_id: int, permission: str) -> User:
+    """A person whose App token may use `permission` of the installation on an account."""
+    user, found = person(request), github_of(request).world.installed_on(account_id)
+    if _token(request).ours and (found is None or permission not in found.permissions):
+        raise ApiError(403, NOT_ACCESSIBLE)
+    return user
+
+
+def person_letting(request: Request, permission: str) -> User:
+    """A person whose App token may use a `permission` on the person's own account."""
     user = person(request)
-    held = github_of(request).world.installations.values()
-    if _token(request).ours and not any(
-        permission in found.permissions for found in held if account_id in {None, found.account_id}
-    ):
+    if _token(request).ours and permission not in github_of(request).world.of_accounts:
         raise ApiError(403, NOT_ACCESSIBLE)
     return user
 

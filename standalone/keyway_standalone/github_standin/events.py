@@ -1,7 +1,8 @@
 """What GitHub would tell the App of a change: the events of each control action, as (event, payload).
 
 An observer looks at the world before a change and says afterwards what happened. Nothing is told about an account that
-the App is not installed on, and nothing about members without the permission to read them.
+the App is not installed on, nothing that it does not subscribe to, and nothing about members without the permission to
+read them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,18 @@ from typing import Any, Final
 
 from .context import Github
 from .render import Json, Renderer
-from .world import Installation, Org, Repo, User
+from .world import EVENTS, Installation, Org, Repo, User
 
 Event = tuple[str, Json]
 After = Callable[[], Iterable[Event]]
 _OF_MEMBERS: Final = frozenset({"member", "membership", "organization", "team", "team_add"})
+
+
+def _heard(event: str, found: Installation) -> bool:
+    """Whether the App is told of events of this kind: of its own always."""
+    if event in EVENTS and event not in found.events:
+        return False
+    return event not in _OF_MEMBERS or "members" in found.permissions
 
 
 class Teller:
@@ -33,7 +41,7 @@ class Teller:
     ) -> list[Event]:
         """One event about an account, as the installation on it hears it."""
         found = self.world.installed_on(account_id)
-        if found is None or (event in _OF_MEMBERS and "members" not in found.permissions):
+        if found is None or not _heard(event, found):
             return []
         payload: Json = {"installation": {"id": found.id}, "sender": self.sender(sender or account_id), **more}
         if action:

@@ -6,11 +6,10 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .world import Installation, Org, Repo, User, World, split_role
+from .world import EVENTS, FULL_PERMISSIONS, Installation, Org, Repo, User, World, split_role
 
 Json = dict[str, Any]
 _BORN: Final = "2024-03-01T09:00:00Z"
-_EVENTS: Final = ["member", "membership", "organization", "public", "repository", "team", "team_add"]
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -186,7 +185,7 @@ class Renderer:
             "target_id": installation.account_id,
             "target_type": "User" if isinstance(account, User) else "Organization",
             "permissions": installation.permissions,
-            "events": _EVENTS,
+            "events": installation.events,
             "created_at": _BORN,
             "updated_at": _BORN,
             "single_file_name": None,
@@ -210,8 +209,8 @@ class Renderer:
             "html_url": f"{self.web}/apps/{self.app_name}",
             "created_at": _BORN,
             "updated_at": _BORN,
-            "permissions": {"metadata": "read", "members": "read", "email_addresses": "read"},
-            "events": _EVENTS,
+            "permissions": dict(FULL_PERMISSIONS),
+            "events": list(EVENTS),
             "installations_count": len(self.world.installations),
         }
 

@@ -12,6 +12,8 @@ from typing import Any, Final, Self, TypeVar
 _T = TypeVar("_T")
 FIRST_ID: Final = 2**40
 FULL_PERMISSIONS: Final = {"metadata": "read", "members": "read", "email_addresses": "read"}
+# What the App subscribes to; events of the App itself come anyway.
+EVENTS: Final = ("member", "membership", "organization", "public", "repository", "team", "team_add")
 # What GitHub reports as `permission` beside each `role_name`.
 BASE_OF_ROLE: Final = {"read": "read", "triage": "read", "write": "write", "maintain": "write", "admin": "admin"}
 _RANK: Final = ("read", "triage", "write", "maintain", "admin")
@@ -64,12 +66,16 @@ class Installation:
     selection: str = "all"
     repo_ids: list[int] = field(default_factory=list)
     permissions: dict[str, str] = field(default_factory=lambda: dict(FULL_PERMISSIONS))
+    events: list[str] = field(default_factory=lambda: list(EVENTS))
     suspended: bool = False
 
 
 @dataclass
 class World:
-    """Everything, by number. `cast` and `places` name the people and repositories that tests and the demo ask for."""
+    """Everything, by number. `cast` and `places` name the people and repositories that tests and the demo ask for.
+
+    `of_accounts` are the App's permissions on the accounts of the people who authorize it.
+    """
 
     seed: int
     next_id: int
@@ -79,6 +85,7 @@ class World:
     installations: dict[int, Installation] = field(default_factory=dict)
     cast: dict[str, int] = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)
+    of_accounts: list[str] = field(default_factory=lambda: ["email_addresses"])
 
     def new_id(self) -> int:
         """The next number, never given twice."""

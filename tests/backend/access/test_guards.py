@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from keyway_standalone.processes import Stack
+from permission_sets import LEAST, PUBLIC, Granted
 
 from tests.oracle import stage
 from tests.oracle.keys import sql
@@ -53,11 +54,14 @@ class TestManage:
         github.do("fault", kind="status", status=502, pattern="GET /orgs/*", times=50)
         assert call(home, token, "POST", "/oidc-rules", RULE).status == 503
 
-    def test_without_members_permission_admins_alone_manage(self, stack: Stack, github: GitHub) -> None:
+    @pytest.mark.parametrize("granted", [PUBLIC, LEAST], ids=lambda granted: granted.name)
+    def test_without_members_permission_admins_alone_manage(
+        self, stack: Stack, github: GitHub, granted: Granted
+    ) -> None:
         """The others are refused as if they were no owners."""
         own = stage.home(stack, "least", keep=False)
         token = own.with_role("maintain")
-        github.do("install", login=own.full_name.split("/", maxsplit=1)[0], permissions={"metadata": "read"})
+        github.do("install", login=own.full_name.split("/", maxsplit=1)[0], **granted.installing)
         assert call(own, token, "POST", "/oidc-rules", RULE).status == 403
         assert call(own, own.token, "POST", "/oidc-rules", RULE).status == 400
 

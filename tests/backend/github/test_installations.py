@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from keyway_standalone.processes import Stack
+from permission_sets import FULL, Granted, with_each
 from stack import sign_in
 
 from tests.oracle import keys, stage
@@ -16,8 +17,6 @@ from tests.oracle.stage import GitHub
 from tests.oracle.wire import Answer, Call, bearer, send
 
 OWN = ["/v1/github/installations", "/v1/github/available-orgs", "/v1/github/repositories"]
-LEAST = {"metadata": "read"}
-FULL = {"metadata": "read", "members": "read", "email_addresses": "read"}
 
 
 @dataclass
@@ -141,21 +140,19 @@ class TestShows:
         stranger = Somebody(stack, other, sign_in(stack, other))
         assert stranger.data("/v1/github/installations")["installations"] == []
 
-    @pytest.mark.parametrize("permissions", [FULL, LEAST], ids=["full", "least"])
-    def test_organizations_that_can_be_connected(
-        self, somebody: Somebody, github: GitHub, permissions: dict[str, str]
-    ) -> None:
+    @with_each
+    def test_organizations_that_can_be_connected(self, somebody: Somebody, github: GitHub, granted: Granted) -> None:
         """With the person's role where the App may ask for it; suspended ones and foreign ones are left out."""
         org, _ = github.org("joinable", somebody.login)
         gone, _ = github.org("suspended", somebody.login)
         foreign, _ = github.org("foreign", github.user("boss"))
         for login in (org, gone, foreign):
-            github.do("install", login=login, permissions=permissions)
+            github.do("install", login=login, **granted.installing)
         github.do("suspend", login=gone)
         shown = somebody.data("/v1/github/available-orgs")
         (one,) = shown["organizations"]
         assert (one["login"], one["status"], one["already_connected"]) == (org, "ready", False)
-        assert one["user_role"] == ("admin" if permissions is FULL else "member")
+        assert one["user_role"] == ("admin" if granted.members else "member")
         assert shown["install_url"]
 
     def test_repositories_with_role_and_vault(self, stack: Stack, github: GitHub) -> None:
@@ -186,7 +183,7 @@ class TestHears:
         settled(stack, made["deliveries"])
         kept = row(stack, made["id"])
         assert (kept["status"], kept["repositories"], kept["account_login"]) == ("active", ids, somebody.login)
-        assert kept["permissions"] == FULL
+        assert kept["permissions"] == FULL.permissions
         settled(stack, github.do("install", login=somebody.login, repos=names[:1], webhook=True)["deliveries"])
         assert row(stack, made["id"])["repository_count"] == 1
         settled(stack, github.do("install", login=somebody.login, webhook=True)["deliveries"])

@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 from keyway_backend.features.organizations.service import ROSTER_JOB
 from keyway_standalone.processes import Stack
+from permission_sets import LEAST, PUBLIC
 from stack import sign_in
 
 from tests.backend.permissions.desk import MOMENT, alarms, pulled, sql
@@ -24,7 +25,6 @@ ITEM: Final = {
 DETAILS: Final = ITEM | {
     "members", "defaultPermissions", "stripeCustomerId", "trial", "trialDurationDays", "effectivePlan",
 }  # fmt: skip
-LEAST: Final = {"metadata": "read"}
 
 
 @dataclass
@@ -108,10 +108,10 @@ def team(stack: Stack) -> Team:
     return made(stack, "crew")
 
 
-@pytest.fixture
-def least(team: Team) -> Iterator[Team]:
+@pytest.fixture(params=[PUBLIC, LEAST], ids=lambda granted: granted.name)
+def least(team: Team, request: pytest.FixtureRequest) -> Iterator[Team]:
     """One that gave the App no permission to read members."""
-    team.github.do("install", login=team.login, permissions=LEAST)
+    team.github.do("install", login=team.login, **request.param.installing)
     yield team
     team.github.do("install", login=team.login)
 
