@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from keyway_backend.audit.events import Action
+from keyway_backend.audit.events import Action, Subject
 from keyway_backend.audit.record import insert
 from keyway_backend.db.engine import Connection
 from keyway_backend.platform.clock import now
 from keyway_backend.platform.ids import new_id
+
+_NOTHING: Final = Subject()
 
 
 async def record_told(
@@ -20,6 +22,7 @@ async def record_told(
     source: str,
     request_id: str,
     person: tuple[UUID | None, int, str] | None = None,
+    subject: Subject = _NOTHING,
     details: Mapping[str, Any],
 ) -> None:
     """Adds one row to the caller's transaction. `person` is whom it concerns: id, GitHub's number, login."""
@@ -34,6 +37,10 @@ async def record_told(
         "platform": "api",
         "source": source,
         "request_id": request_id,
+        "vault_id": subject.vault_id,
+        "repository": subject.repository,
+        "environment_id": subject.environment_id,
+        "environment": subject.environment,
         "details": dict(details) or None,
     }
     await insert(connection, [row])

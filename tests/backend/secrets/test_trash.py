@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from keyway_backend.db.engine import Database
 from keyway_backend.features.secrets.single.retention import Retention
@@ -176,6 +177,9 @@ class TestRetention:
         forgotten(shelf)
         found = shelf.done("GET", f"/secrets/{secret}/versions")["versions"]
         assert [version["versionNumber"] for version in found] == list(range(12, 2, -1))
+        assert self.told(shelf, "secret_version_purged") == [("retention", None, {"values": 2})]
+        forgotten(shelf)
+        assert len(self.told(shelf, "secret_version_purged")) == 1
         assert shelf.desk.values() == {"A": "12"}
 
     def test_keeps_ninety_days_however_many(self, shelf: Shelf) -> None:
@@ -198,3 +202,10 @@ class TestRetention:
         forgotten(shelf)
         assert [row[4] for row in shelf.rows(secret)] == [False, False]
         assert shelf.desk.values() == {"A": "3"}
+        assert self.told(shelf, "secret_permanently_deleted") == [("retention", None, {"values": 2})]
+        [shown] = shelf.done("GET", "/activity?source=retention")
+        assert (shown["action"], shown["actor"]["id"]) == ("secret_permanently_deleted", None)
+
+    def told(self, shelf: Shelf, action: str) -> list[tuple[str, Any, Any]]:
+        """What the audit says of it, without anybody who did it."""
+        return [(row["source"], row["actor_user_id"], row["details"]) for row in shelf.desk.audit(action)]

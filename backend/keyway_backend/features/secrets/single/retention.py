@@ -7,14 +7,18 @@ ahead forgets anything too early.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 from uuid import UUID
 
-from keyway_backend.db.engine import Database
+from keyway_backend import audit
+from keyway_backend.audit import Action, Subject
+from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.secrets.single import store
 from keyway_backend.platform import log
 
 AT_ONCE: Final = 2_000
+_SOURCE: Final = "retention"
 
 _log = log.logger("retention")
 
@@ -34,7 +38,20 @@ class Retention:
                 secrets = await store.secrets_after(connection, cursor, self._at_once)
                 if not secrets:
                     break
-                versions += await store.purge_old_versions(connection, secrets)
-                trashed += await store.purge_old_trash(connection, secrets)
+                old = await store.purge_old_versions(connection, secrets)
+                versions += await _tell(connection, Action.SECRET_VERSION_PURGED, old)
+                old = await store.purge_old_trash(connection, secrets)
+                trashed += await _tell(connection, Action.SECRET_PERMANENTLY_DELETED, old)
             cursor = secrets[-1]
         _log.info("purged", versions=versions, trashed=trashed)
+
+
+async def _tell(connection: Connection, action: Action, old: Sequence[Mapping[str, Any]]) -> int:
+    """Records what is forgotten, with it: a row for each environment, and nobody who did it. How many values."""
+    for row in old:
+        subject = Subject(row["vault_id"], row["repository"], row["environment_id"], row["environment"])
+        details = {"values": row["count"]}
+        await audit.record_told(
+            connection, action, source=_SOURCE, request_id=_SOURCE, subject=subject, details=details
+        )
+    return sum(row["count"] for row in old)

@@ -83,8 +83,13 @@ _PURGE_SECRETS: Final[LiteralString] = """
 
 _SECRETS_AFTER: Final[LiteralString] = """
     SELECT id FROM secrets WHERE id > %(cursor)s ORDER BY id LIMIT %(most)s"""
+_PURGED: Final[LiteralString] = """ RETURNING v.environment_id)
+    SELECT e.vault_id, w.owner_login || '/' || w.repo_name AS repository, e.id AS environment_id,
+        e.name AS environment, count(*) AS count
+    FROM gone JOIN environments AS e ON e.id = gone.environment_id JOIN vaults AS w ON w.id = e.vault_id
+    GROUP BY e.vault_id, w.owner_login, w.repo_name, e.id, e.name"""
 _PURGE_OLD_VERSIONS: Final[LiteralString] = """
-    UPDATE secret_values AS v SET sealed = NULL, purged_at = now()
+    WITH gone AS (UPDATE secret_values AS v SET sealed = NULL, purged_at = now()
     FROM (
         SELECT w.id, w.environment_id, w.to_revision,
             row_number() OVER (PARTITION BY w.secret_id ORDER BY w.from_revision DESC, w.id DESC) AS place
@@ -94,7 +99,7 @@ _PURGE_OLD_VERSIONS: Final[LiteralString] = """
     JOIN revisions AS r ON r.environment_id = h.environment_id AND r.number = h.to_revision
     WHERE v.id = h.id AND h.place > %(kept)s AND r.created_at < now() - make_interval(days => %(days)s)"""
 _PURGE_OLD_TRASH: Final[LiteralString] = """
-    UPDATE secret_values AS v SET sealed = NULL, purged_at = now()
+    WITH gone AS (UPDATE secret_values AS v SET sealed = NULL, purged_at = now()
     WHERE v.secret_id = ANY(%(secrets)s) AND v.sealed IS NOT NULL AND EXISTS (
         SELECT FROM secret_values AS l
         JOIN revisions AS r ON r.environment_id = l.environment_id AND r.number = l.to_revision
@@ -210,14 +215,15 @@ async def secrets_after(connection: Connection, cursor: UUID, most: int) -> list
     return [row["id"] for row in await rows(connection, _SECRETS_AFTER, cursor=cursor, most=most)]
 
 
-async def purge_old_versions(connection: Connection, secrets: Sequence[UUID]) -> int:
-    """Forgets the versions of these secrets that are kept for neither reason. How many."""
-    return await run(connection, _PURGE_OLD_VERSIONS, secrets=list(secrets), kept=VERSIONS_KEPT, days=VERSION_DAYS)
+async def purge_old_versions(connection: Connection, secrets: Sequence[UUID]) -> list[DictRow]:
+    """Forgets the versions of these secrets that are kept for neither reason. How many, by environment."""
+    values = {"secrets": list(secrets), "kept": VERSIONS_KEPT, "days": VERSION_DAYS}
+    return await rows(connection, _PURGE_OLD_VERSIONS + _PURGED, **values)
 
 
-async def purge_old_trash(connection: Connection, secrets: Sequence[UUID]) -> int:
-    """Forgets those of these secrets that lay in the trash for long enough. How many values."""
-    return await run(connection, _PURGE_OLD_TRASH, secrets=list(secrets), days=TRASH_DAYS)
+async def purge_old_trash(connection: Connection, secrets: Sequence[UUID]) -> list[DictRow]:
+    """Forgets those of these secrets that lay in the trash for long enough. How many values, by environment."""
+    return await rows(connection, _PURGE_OLD_TRASH + _PURGED, secrets=list(secrets), days=TRASH_DAYS)
 
 
 def _figure(row: DictRow | None) -> int:
