@@ -109,7 +109,7 @@ def matrix(provided: Stack) -> Matrix:
     return played(provided, whole=False)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 class TestEveryRoute:
     def test_answers_what_the_policy_says(self, matrix: Matrix, record_property: Record) -> None:
         """Statuses as policy.yaml gives them, nothing of anybody else's, foreign as missing, no credential repeated."""
@@ -189,7 +189,7 @@ def extended(every: Sequence[Played], index: int, text: str) -> list[Played]:
 
 
 @pytest.mark.prove
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_every_cell(provided: Stack, record_property: Record) -> None:
     """All of them."""
     matrix = played(provided, whole=True)
