@@ -81,12 +81,12 @@ def text_forms(value: str) -> set[bytes]:
 def base64_forms(raw: bytes) -> set[bytes]:
     """A value in Base64, beginning at each of the three places in a group of three bytes, in both alphabets.
 
-    Only the characters that the value alone decides; and the whole encoding with its padding.
+    Once as far as the value alone decides the characters, and once with the padding where nothing follows.
     """
     found = {b64encode(raw)}
     for before, dropped in ((0, 0), (1, 2), (2, 3)):
         whole = b64encode(b"\0" * before + raw)
-        found.add(whole[dropped : (before + len(raw)) * 8 // 6])
+        found |= {whole[dropped : (before + len(raw)) * 8 // 6], whole[dropped:]}
     return found | {form.translate(_URLSAFE) for form in found}
 
 

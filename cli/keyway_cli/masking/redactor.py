@@ -184,13 +184,26 @@ def _together(hits: list[int], size: int) -> Iterator[list[int]]:
 def _whole(text: bytes, run: list[int], size: int, lookup: Lookup) -> tuple[int, int]:
     """The range of overlapping pieces; of sparse ones, made as long as the values that they belong to."""
     begin, end = run[0], run[-1] + size
-    for hit in run if lookup.step > 1 else ():
+    if lookup.step == 1:
+        return begin, end
+    end = begin
+    for hit in run:
         for form, place in lookup.places.get(text[hit : hit + size], []):
-            back = ahead = 0
-            while back < min(hit, place) and text[hit - back - 1] == form[place - back - 1]:
-                back += 1
-            most = min(len(text) - hit, len(form) - place)
-            while ahead < most and text[hit + ahead] == form[place + ahead]:
-                ahead += 1
+            if hit < end and not text.startswith(form[place : place + end - hit + 1], hit):
+                continue  # it ends within what is found already
+            ahead = _alike(text[hit:], form[place:])
+            back = _alike(text[:hit][::-1], form[:place][::-1]) if hit - place < begin else 0
             begin, end = min(begin, hit - back), max(end, hit + ahead)
-    return begin, end
+    return begin, max(end, run[-1] + size)
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes at the beginning of both are the same."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[:middle] == other[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
