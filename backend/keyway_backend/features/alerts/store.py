@@ -26,20 +26,33 @@ _OF_VAULT: Final[LiteralString] = """
 _ALERTS_OWN: Final[LiteralString] = _ALERT + _OWN + _PAGE
 _ALERTS_OF_VAULT: Final[LiteralString] = _ALERT + _OF_VAULT + READABLE + _PAGE
 
-# For each vault the newest so many, from its index, and of those the page: no vault's log is read to its end.
 _LOG_FROM: Final[LiteralString] = """
     FROM audit_events
     WHERE action IN ('secrets_pulled', 'secret_value_accessed', 'secret_version_value_accessed')
         AND """
+# The moment at which the page begins is found in the index alone, and the page from there on: no row before it is read,
+# and of no vault's log more than the page needs.
+_LOG_TOP: Final[LiteralString] = """
+    WITH top AS MATERIALIZED (
+        SELECT p.at FROM unnest(%(vaults)s::uuid[]) AS w (vault_id) CROSS JOIN LATERAL (
+            SELECT at"""
 _LOG_BEGIN: Final[LiteralString] = """
-    WITH page AS MATERIALIZED (
+            AND audit_events.vault_id = w.vault_id
+            ORDER BY at DESC LIMIT %(offset)s + 1
+        ) AS p
+    ),
+    first AS MATERIALIZED (SELECT at FROM top ORDER BY at DESC LIMIT 1 OFFSET %(offset)s),
+    skip AS MATERIALIZED (
+        SELECT %(offset)s - count(*) AS more FROM top JOIN first ON top.at > first.at
+    ),
+    page AS MATERIALIZED (
         SELECT p.id, p.at FROM unnest(%(vaults)s::uuid[]) AS w (vault_id) CROSS JOIN LATERAL (
             SELECT id, at"""
 _LOG_END: Final[LiteralString] = """
-            AND audit_events.vault_id = w.vault_id
-            ORDER BY at DESC, id DESC LIMIT %(limit)s + %(offset)s
+            AND audit_events.vault_id = w.vault_id AND at <= (SELECT first.at FROM first)
+            ORDER BY at DESC, id DESC LIMIT %(limit)s + (SELECT more FROM skip)
         ) AS p
-        ORDER BY p.at DESC, p.id DESC LIMIT %(limit)s OFFSET %(offset)s
+        ORDER BY p.at DESC, p.id DESC LIMIT %(limit)s OFFSET (SELECT more FROM skip)
     )
     SELECT a.id, a.at, a.action, a.ip, a.device_id, a.source, a.platform, a.environment, a.keys,
         coalesce(u.login, a.actor_login) AS login, u.avatar_url,
@@ -50,8 +63,9 @@ _LOG_END: Final[LiteralString] = """
         LEFT JOIN vaults AS v ON v.id = a.vault_id
         LEFT JOIN ip_locations AS i ON i.ip = a.ip
     ORDER BY a.at DESC, a.id DESC"""
-_LOG: Final[LiteralString] = _LOG_BEGIN + _LOG_FROM + READABLE + _LOG_END
-_LOG_COUNT: Final[LiteralString] = "SELECT count(*) AS total" + _LOG_FROM + READABLE + " AND vault_id = ANY(%(vaults)s)"
+_LOG_READS: Final[LiteralString] = _LOG_FROM + READABLE
+_LOG: Final[LiteralString] = _LOG_TOP + _LOG_READS + _LOG_BEGIN + _LOG_READS + _LOG_END
+_LOG_COUNT: Final[LiteralString] = "SELECT count(*) AS total" + _LOG_READS + " AND vault_id = ANY(%(vaults)s)"
 
 _ALERT_COUNTS: Final[LiteralString] = """
     SELECT count(*) AS total, count(*) FILTER (WHERE type IN ('new_device', 'new_location')) AS warning,

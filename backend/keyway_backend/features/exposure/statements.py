@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 from keyway_backend.access.rows import READABLE
+from keyway_backend.features.exposure.totals import TOTALS
 
 # The roll-up, and what was read since it was made.
 _RECENT: Final[LiteralString] = """
@@ -85,16 +86,15 @@ _REST: Final[LiteralString] = """,
             nullif(split_part(how, '/', 2), '') AS role, split_part(how, '/', 3) AS platform
         FROM ranges
         UNION ALL
-        SELECT e.person, v.root, v.secret_id, e.reads, e.first_at, e.last_at, v.revision, v.revision, e.role, e.platform
-        FROM events AS e CROSS JOIN LATERAL (
-            SELECT coalesce(p.origin_value_id, p.id) AS root, p.secret_id, e.revision FROM secret_values AS p
-            WHERE p.environment_id = e.place AND p.key = ANY(e.keys) AND e.value_id IS NULL
+        SELECT e.person, coalesce(p.origin_value_id, p.id), p.secret_id, e.reads, e.first_at, e.last_at, e.revision,
+            e.revision, e.role, e.platform
+        FROM (SELECT *, unnest(keys) AS key FROM events WHERE value_id IS NULL) AS e
+            JOIN secret_values AS p ON p.environment_id = e.place AND p.key = e.key
                 AND p.from_revision <= e.revision AND (p.to_revision IS NULL OR p.to_revision > e.revision)
-            UNION ALL
-            SELECT coalesce(o.origin_value_id, o.id), o.secret_id, o.from_revision
-            FROM secret_values AS o WHERE o.id = e.value_id
-        ) AS v
-        WHERE e.keys IS NOT NULL OR e.value_id IS NOT NULL
+        UNION ALL
+        SELECT e.person, coalesce(o.origin_value_id, o.id), o.secret_id, e.reads, e.first_at, e.last_at,
+            o.from_revision, o.from_revision, e.role, e.platform
+        FROM events AS e JOIN secret_values AS o ON o.id = e.value_id
     ),
     lines AS MATERIALIZED (
         SELECT coalesce(origin_value_id, id) AS root, secret_id, environment_id, max(from_revision) AS newest,
@@ -122,18 +122,6 @@ _PAIRS: Final[LiteralString] = """
         SELECT n.person, u.id AS user_id, coalesce(u.login, n.login, '') AS login, u.avatar_url
         FROM names AS n LEFT JOIN users AS u ON u.github_user_id = n.person
     )"""
-_LIST: Final[LiteralString] = """
-    SELECT (SELECT count(DISTINCT person) FROM pairs) AS users,
-        (SELECT count(DISTINCT secret_id) FROM pairs) AS secrets,
-        (SELECT coalesce(sum(reads), 0)::bigint FROM pairs) AS accesses,
-        ARRAY(SELECT jsonb_build_object('user_id', o.user_id, 'login', o.login, 'avatar_url', o.avatar_url,
-                'secrets', b.secrets, 'vaults', b.vaults, 'last_at', extract(epoch FROM b.last_at))
-            FROM (
-                SELECT person, count(*) AS secrets, count(DISTINCT e.vault_id) AS vaults, max(last_at) AS last_at
-                FROM pairs JOIN environments AS e ON e.id = pairs.environment_id
-                GROUP BY person ORDER BY max(last_at) DESC, person LIMIT %(limit)s OFFSET %(offset)s
-            ) AS b JOIN people AS o ON o.person = b.person
-            ORDER BY b.last_at DESC, b.person) AS page"""
 _ROWS: Final[LiteralString] = """
     SELECT b.person, o.user_id, o.login, o.avatar_url, p.secret_id, e.vault_id, e.name AS environment,
         v.owner_login || '/' || v.repo_name AS repository, k.key, p.role, p.platform, p.first_at, p.last_at, p.reads,
@@ -155,14 +143,20 @@ _ROWS: Final[LiteralString] = """
         LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id
     ORDER BY b.last_at DESC, b.person, repository, environment, k.key"""
 
-LIST: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _LIST
-LIST_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _LIST
+# Who had a name, when somebody read by it.
+_CALLED: Final[LiteralString] = """
+    SELECT DISTINCT github_user_id FROM reported WHERE lower(login) = lower(%(login)s)"""
+CALLED: Final[LiteralString] = _RECENT + _CALLED
+LIST: Final[LiteralString] = _RECENT + TOTALS
+LIST_BETWEEN: Final[LiteralString] = _BETWEEN + TOTALS
 ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS
 ROWS_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _ROWS
 
-# The planner knows nothing of the sizes of these steps, and would compare every row of one with every row of the next.
+# The planner knows nothing of the sizes of these steps. It would compare every row of one with every row of the next,
+# or sort both by what hardly tells them apart.
 HINTS: Final[LiteralString] = """
-    SELECT set_config('enable_nestloop', 'off', true), set_config('jit', 'off', true)"""
+    SELECT set_config('enable_nestloop', 'off', true), set_config('enable_mergejoin', 'off', true),
+        set_config('jit', 'off', true)"""
 
 LOCK_POSITION: Final[LiteralString] = """
     SELECT tx, event_id, (pg_snapshot_xmin(pg_current_snapshot())::text)::bigint AS horizon

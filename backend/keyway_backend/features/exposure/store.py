@@ -68,22 +68,26 @@ async def pairs(
 ) -> list[dict[str, Any]]:
     """Who saw which secret: every pair of a page of people; of one person, or of one secret."""
     values = shown.parameters | window.parameters | {"secret": secret_id, "limit": part.limit, "offset": part.offset}
-    if username is not None and (known := await _person(connection, username)) is not None:
+    if username is not None and (known := await _person(connection, username, values)) is not None:
         if values["person"] not in {None, known}:
             return []
-        values["person"], username = known, None
+        values["person"] = known
     statement = statements.ROWS if window.is_all else statements.ROWS_BETWEEN
     await one(connection, statements.HINTS)
     return list(await rows(connection, statement, **values, username=username))
 
 
-async def _person(connection: Connection, username: str) -> int | None:
+async def _person(connection: Connection, username: str, shown: Mapping[str, Any]) -> int | None:
+    """The number of who has this name, or had it when reading; None unless that is one person."""
     found = await one(
         connection,
         "SELECT github_user_id FROM users WHERE lower(login) = lower(%(login)s) ORDER BY updated_at DESC LIMIT 1",
         login=username,
     )
-    return None if found is None else int(found["github_user_id"])
+    if found is not None:
+        return int(found["github_user_id"])
+    called = await rows(connection, statements.CALLED, **shown, login=username)
+    return int(called[0]["github_user_id"]) if len(called) == 1 else None
 
 
 async def place_of(connection: Connection, grant: VaultGrant, user_id: UUID, secret_id: UUID) -> dict[str, Any] | None:
