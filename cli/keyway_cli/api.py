@@ -275,7 +275,9 @@ def _refusal(reply: Reply, problem: Json) -> KeywayError:
                 "keyway login, or a new KEYWAY_TOKEN; nothing was deleted",
             )
         case 403:
-            return NoAccess(words)
+            return NoAccess(
+                words, "keyway doctor shows what is missing; an administrator makes a vault with keyway init"
+            )
         case 404:
             return Empty(words, current) if current else NotFound(words)
         case 409:

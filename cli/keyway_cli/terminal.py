@@ -134,9 +134,12 @@ class Terminal:
         import click
 
         for number, option in enumerate(options, 1):
-            self.say(f"  {number}) {option}")
-        chosen: int = click.prompt(printable(question), type=click.IntRange(1, len(options)), default=1, err=True)
-        return options[chosen - 1]
+            self._tell(f"  {number}) {option}")
+        while True:
+            typed = str(click.prompt(printable(question), default="1", err=True)).strip()
+            if typed.isdecimal() and 1 <= int(typed) <= len(options):
+                return options[int(typed) - 1]
+            self._tell(f"type a number from 1 to {len(options)}")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
