@@ -26,6 +26,7 @@ from oracle.wire import Answer, Call, bearer, send
 from stack import sign_in
 
 SECONDS: Final = 20.0
+ATTEMPTS, QUICKLY = 5, 2.0
 WAITING: Final = """
     WITH RECURSIVE behind (pid) AS (
         SELECT %s::int
@@ -119,8 +120,18 @@ QUICK: Final = [
     ("rename", "push"), ("push", "rename"), ("delete", "restore"), ("environment rename", "pull"), ("rollback", "push"),
     ("purge", "pull"), ("purge", "restore"), ("empty", "restore"), ("version purge", "version restore"),
     ("version purge", "rollback"), ("override", "environment delete"), ("environment delete", "push"),
-    ("vault delete", "push"), ("create", "rename of another"), ("copy in", "delete"),
+    ("vault delete", "push"), ("environment rename", "environment delete"), ("type", "vault delete"),
+    ("create", "rename of another"), ("copy in", "delete"),
 ]  # fmt: skip
+
+
+# Both were told which environment is meant before one of them gave it its new name, the same for both.
+NOT_IN_ORDER: Final = {("environment rename", "environment rename")}
+
+
+def _told(found: tuple[int, int, Any]) -> tuple[bool, bool, Any]:
+    """Who was refused, and what is stored. Why somebody was may be said from what was there when it began."""
+    return found[0] < 400, found[1] < 400, found[2]
 
 
 class Ground:
@@ -152,7 +163,19 @@ class Ground:
         return *statuses, place.state()
 
     def at_once(self, first: str, second: str) -> tuple[int, int, Any]:
-        """What comes out when both have begun before one of them has written."""
+        """What comes out when both have begun before one of them has written.
+
+        A statement waits for three seconds (policy.yaml `deadlines_seconds.database`): where this machine was too slow
+        for that, it is played again.
+        """
+        for _ in range(ATTEMPTS):
+            began = time.monotonic()
+            found = self._at_once(first, second)
+            if max(found[:2]) < 500 or time.monotonic() - began < QUICKLY:
+                break
+        return found
+
+    def _at_once(self, first: str, second: str) -> tuple[int, int, Any]:
         place = self.place()
         with held(self.stack, place) as gate, ThreadPoolExecutor(2) as pool:
             answers: list[Future[Answer]] = []
@@ -167,10 +190,10 @@ class Ground:
         """What is wrong with a pair."""
         found = self.at_once(first, second)
         orders = [self.in_order(first, second)]
-        if found != orders[0]:
+        if _told(found) != _told(orders[0]):
             later, earlier, state = self.in_order(second, first)
             orders.append((earlier, later, state))
-        if max(found[:2]) < 500 and found in orders:
+        if max(found[:2]) < 500 and _told(found) in [_told(order) for order in orders]:
             return None
         return f"{first} + {second}: {found}, in order: {orders}"
 
@@ -226,7 +249,7 @@ class TestPairs:
     @pytest.mark.timeout(1800)
     def test_every_one_with_every_one(self, ground: Ground, record_property: Record) -> None:
         """The whole product."""
-        pairs = list(itertools.product(WRITES, repeat=2))
+        pairs = [pair for pair in itertools.product(WRITES, repeat=2) if pair not in NOT_IN_ORDER]
         complaints = [told for first, second in pairs if (told := ground.complaint(first, second)) is not None]
         assert complaints == [], "\n".join(complaints)
         record_property("writes at once, every pair", f"{len(pairs)} pairs, each as one after the other")

@@ -133,6 +133,7 @@ class Vaults:
         kind = EnvironmentType(made.type)
         subject = _subject(grant, Environment(made.id, name, kind))
         async with self._database.transaction() as connection:
+            await _hold(connection, grant)
             try:
                 await store.insert_environment(connection, grant, made, now())
             except store.NameTakenError:
@@ -149,8 +150,9 @@ class Vaults:
         wanted = _wanted_name(sent, "newName")
         renamed = replace(environment, name=wanted)
         async with self._database.transaction() as connection:
+            await _hold(connection, grant)
             try:
-                there = await store.rename_environment(connection, grant, environment.id, wanted, now())
+                there = await store.rename_environment(connection, environment.id, wanted)
             except store.NameTakenError:
                 raise _taken(wanted) from None
             if not there:
@@ -170,7 +172,8 @@ class Vaults:
         mac = type_mac(self._macs, grant.vault.id, environment.id, kind)
         details = {"environment": name, "oldType": environment.type.value, "newType": kind.value}
         async with self._database.transaction() as connection:
-            if not await store.retype_environment(connection, grant, environment.id, kind.value, mac, now()):
+            await _hold(connection, grant)
+            if not await store.retype_environment(connection, environment.id, kind.value, mac):
                 raise _no_environment()
             event = Event(
                 Action.ENVIRONMENT_TYPE_CHANGED,
@@ -186,9 +189,10 @@ class Vaults:
         """An environment and its values, softly; purged in 30 days. Raises NotFound, and Forbidden for the last."""
         environment = _environment(grant, name)
         async with self._database.transaction() as connection:
+            await _hold(connection, grant)
             if await store.live_environments(connection, grant) < 2:
                 raise Forbidden("Cannot delete the last environment")
-            if not await store.delete_environment(connection, grant, environment.id, now()):
+            if not await store.delete_environment(connection, environment.id, now()):
                 raise _no_environment()
             event = Event(
                 Action.ENVIRONMENT_DELETED,
@@ -239,6 +243,12 @@ class Vaults:
             "updatedAt": iso(facts["updated_at"]),
         }
         return item if grant.role is not None else item | {"warning": "repo_inaccessible"}
+
+
+async def _hold(connection: Connection, grant: VaultGrant) -> None:
+    """Before anything of a vault's environments is changed. Raises NotFound when it was deleted meanwhile."""
+    if not await store.touch(connection, grant, now()):
+        raise NotFound("Vault not found")
 
 
 def _environments(grant: VaultGrant) -> list[Environment]:

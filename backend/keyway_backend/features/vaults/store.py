@@ -107,7 +107,9 @@ async def delete_vault(connection: Connection, grant: VaultGrant, moment: dateti
     )
     await run(
         connection,
-        "UPDATE environments SET deleted_at = %(now)s WHERE vault_id = %(vault)s AND deleted_at IS NULL",
+        """UPDATE environments SET deleted_at = %(now)s WHERE id IN (
+               SELECT id FROM environments WHERE vault_id = %(vault)s AND deleted_at IS NULL
+               ORDER BY id FOR NO KEY UPDATE)""",
         vault=grant.vault.id,
         now=moment,
     )
@@ -136,10 +138,9 @@ async def insert_environment(
     )
     if not inserted:
         raise NameTakenError
-    await touch(connection, grant, moment)
 
 
-async def rename_environment(connection: Connection, grant: VaultGrant, id_: UUID, name: str, moment: datetime) -> bool:
+async def rename_environment(connection: Connection, id_: UUID, name: str) -> bool:
     """A label; everything else follows the id. False when the environment is gone. Raises NameTakenError."""
     try:
         renamed = await run(
@@ -150,13 +151,10 @@ async def rename_environment(connection: Connection, grant: VaultGrant, id_: UUI
         )
     except psycopg.errors.UniqueViolation:
         raise NameTakenError from None
-    await touch(connection, grant, moment)
     return renamed == 1
 
 
-async def retype_environment(
-    connection: Connection, grant: VaultGrant, id_: UUID, kind: str, mac: bytes, moment: datetime
-) -> bool:
+async def retype_environment(connection: Connection, id_: UUID, kind: str, mac: bytes) -> bool:
     """Another type, with the code that says that this backend gave it. False when the environment is gone."""
     changed = await run(
         connection,
@@ -165,13 +163,11 @@ async def retype_environment(
         type=kind,
         mac=mac,
     )
-    await touch(connection, grant, moment)
     return changed == 1
 
 
 async def live_environments(connection: Connection, grant: VaultGrant) -> int:
-    """How many environments the vault has. Until the transaction ends no other one deletes any of them."""
-    await one(connection, "SELECT FROM vaults WHERE id = %(vault)s FOR NO KEY UPDATE", vault=grant.vault.id)
+    """How many environments the vault has. Once it is touched no other transaction deletes any of them."""
     counted = await one(
         connection,
         "SELECT count(*) AS live FROM environments WHERE vault_id = %(vault)s AND deleted_at IS NULL",
@@ -180,7 +176,7 @@ async def live_environments(connection: Connection, grant: VaultGrant) -> int:
     return int(counted["live"]) if counted is not None else 0
 
 
-async def delete_environment(connection: Connection, grant: VaultGrant, id_: UUID, moment: datetime) -> bool:
+async def delete_environment(connection: Connection, id_: UUID, moment: datetime) -> bool:
     """Marks the environment. False when somebody else was first."""
     deleted = await run(
         connection,
@@ -188,13 +184,17 @@ async def delete_environment(connection: Connection, grant: VaultGrant, id_: UUI
         id=id_,
         now=moment,
     )
-    await touch(connection, grant, moment)
     return deleted == 1
 
 
-async def touch(connection: Connection, grant: VaultGrant, moment: datetime) -> None:
-    """The vault has changed: lists show the last changed first."""
-    await run(connection, "UPDATE vaults SET updated_at = %(now)s WHERE id = %(id)s", id=grant.vault.id, now=moment)
+async def touch(connection: Connection, grant: VaultGrant, moment: datetime) -> bool:
+    """The vault is changed: lists show the last changed first. False when it was deleted meanwhile.
+
+    Whoever changes environments does this first: the vault is locked before any of them, and several of them in the
+    order of their ids, so that two who change a vault wait for one another and never both.
+    """
+    statement: LiteralString = "UPDATE vaults SET updated_at = %(now)s WHERE id = %(id)s AND deleted_at IS NULL"
+    return await run(connection, statement, id=grant.vault.id, now=moment) == 1
 
 
 async def due_for_purge(connection: Connection, before: datetime, most: int) -> list[UUID]:
