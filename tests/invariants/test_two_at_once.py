@@ -125,8 +125,8 @@ QUICK: Final = [
 ]  # fmt: skip
 
 
-# Both were told which environment is meant before one of them gave it its new name, the same for both.
-NOT_IN_ORDER: Final = {("environment rename", "environment rename")}
+# Both were told which environment is meant before one of them gave it its new name: the other one still means it.
+NOT_IN_ORDER: Final = {("environment rename", name) for name in ("environment rename", "environment delete", "type")}
 
 
 def _told(found: tuple[int, int, Any]) -> tuple[bool, bool, Any]:
@@ -189,6 +189,8 @@ class Ground:
     def complaint(self, first: str, second: str) -> str | None:
         """What is wrong with a pair."""
         found = self.at_once(first, second)
+        if (first, second) in NOT_IN_ORDER and max(found[:2]) < 500:
+            return None
         orders = [self.in_order(first, second)]
         if _told(found) != _told(orders[0]):
             later, earlier, state = self.in_order(second, first)
@@ -249,7 +251,7 @@ class TestPairs:
     @pytest.mark.timeout(1800)
     def test_every_one_with_every_one(self, ground: Ground, record_property: Record) -> None:
         """The whole product."""
-        pairs = [pair for pair in itertools.product(WRITES, repeat=2) if pair not in NOT_IN_ORDER]
+        pairs = list(itertools.product(WRITES, repeat=2))
         complaints = [told for first, second in pairs if (told := ground.complaint(first, second)) is not None]
         assert complaints == [], "\n".join(complaints)
         record_property("writes at once, every pair", f"{len(pairs)} pairs, each as one after the other")
