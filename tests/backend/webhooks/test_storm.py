@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from github_post import Post, post_of, process, sql, until
 from keyway_standalone.processes import Stack
+from oracle.report import Record
 from stack import sign_in
 
 from tests.oracle import stage
@@ -22,6 +25,7 @@ from tests.oracle.stage import GitHub
 from tests.oracle.wire import Call, bearer, send
 
 QUICK = {"WORKER_STALLED_SECONDS": "1", "WORKER_JOBS_AT_ONCE": "16"}
+JOBS_OF_THE_BACKEND = 4
 
 
 @dataclass
@@ -50,7 +54,7 @@ class Storm:
         kinds = (
             ("installation", {"action": "deleted"}),
             ("member", {"action": "removed", "member": account, "repository": {"id": number}}),
-            ("repository", {"action": "renamed", "repository": {"id": number}}),
+            ("installation", {"action": "unsuspend"}),  # of which GitHub knows nothing when the job asks
             ("organization", {"action": "member_added", "organization": {"id": number}}),
         )
         event, payload = kinds[number % len(kinds)]
@@ -63,27 +67,32 @@ class Storm:
 
     @property
     def removed(self) -> list[int]:
-        """The installations that were removed."""
-        return [number for number in range(self.first, self.first + self.count) if number % 4 == 0]
+        """The installations that were removed: by the word of a delivery, or by what its job found."""
+        return [number for number in range(self.first, self.first + self.count) if number % 2 == 0]
 
 
-def sent(post: Post, storm: Storm) -> set[int]:
-    """Sends everything, from eight places at once; the statuses."""
+def sent(post: Post, storm: Storm) -> Counter[int]:
+    """Sends everything, from eight places at once; how often each status was answered."""
     with ThreadPoolExecutor(8) as pool:
         answers = pool.map(lambda one: post(one[1], one[2], one[0]), storm.deliveries())
-        return {answer.status for answer in answers}
+        return Counter(answer.status for answer in answers)
 
 
-def applied(stack: Stack, storm: Storm) -> tuple[Any, ...]:
+def applied(stack: Stack, storm: Storm) -> tuple[int, int, int]:
     """How many were taken, how many of them were applied, and how often altogether."""
     query = "SELECT count(*), count(applied_at), sum(applied) FROM webhook_deliveries WHERE delivery_id = ANY(%s)"
-    return sql(stack, query, storm.ids)[0]
+    taken, done, times = sql(stack, query, storm.ids)[0]
+    return taken, done, int(times or 0)
 
 
-def weather(stack: Stack, storm: Storm, folder: Path, kills: int) -> None:
+def nothing(_line: str) -> None:
+    """What a short run tells of its progress."""
+
+
+def weather(stack: Stack, storm: Storm, folder: Path, kills: int, say: Callable[[str], None] = nothing) -> None:
     """The storm, with workers that are killed in the middle of their jobs, and somebody removed while it goes on."""
     github = GitHub(stack)
-    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=0.05, times=0)
+    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=0.3, times=0)
     home = stage.home(stack, "storm")
     login = github.user("storm")
     github.do("set-role", repo=home.full_name, login=login, role="write")
@@ -91,31 +100,59 @@ def weather(stack: Stack, storm: Storm, folder: Path, kills: int) -> None:
     pull = Call("GET", f"/v1/secrets/pull?repo={home.full_name}&environment=development", (bearer(token),))
     assert send(stack.api_url, pull).status == 200
     with ExitStack() as opened, ThreadPoolExecutor(1) as pool:
-        sending = pool.submit(sent, post_of(stack), storm)
+        child, _ = opened.enter_context(process(stack, folder / "first.log", "worker", **QUICK))
+        sending, torn = pool.submit(sent, post_of(stack), storm), 0
         for number in range(kills):
-            started = opened.enter_context(process(stack, folder / f"killed-{number}.log", "worker", **QUICK))
-            until(lambda: doing(stack) or sending.done(), "a job under way")
-            started[0].kill()
+            until(lambda: doing(stack) > JOBS_OF_THE_BACKEND or over(stack, storm), "the worker in the middle of a job")
+            torn += doing(stack) > JOBS_OF_THE_BACKEND
+            child.kill()
+            say(f"worker {number + 1} killed; {progress(stack, storm)}")
+            child, _ = opened.enter_context(process(stack, folder / f"after-{number}.log", "worker", **QUICK))
+        assert torn, "no worker was killed in the middle of its jobs"
         github.do("set-role", repo=home.full_name, login=login, role=None, webhook=True)
         assert send(stack.api_url, pull).status == 403
-        assert sending.result() == {200}
+        statuses = sending.result()
+        assert statuses == {200: 2 * storm.count}
+        say(f"sent, answered {statuses}; {progress(stack, storm)}")
         github.do("clear-faults")
-        opened.enter_context(process(stack, folder / "last.log", "worker", **QUICK))
-        until(lambda: applied(stack, storm)[1] == storm.count, "applied")
+        until(lambda: over(stack, storm), "applied")
     assert applied(stack, storm) == (storm.count,) * 3
+    assert ended(stack, storm) == (len(storm.removed),) * 2
+    assert raised(stack, storm) == (storm.count // 4, 1, 1)
+    said = f"{ended(stack, storm)[0]} ends recorded and {raised(stack, storm)[0]} people's roles ended, each once"
+    say(f"{progress(stack, storm)}; {said}")
+
+
+def over(stack: Stack, storm: Storm) -> bool:
+    """Whether nothing is left to do."""
+    return applied(stack, storm)[1] == storm.count
+
+
+def progress(stack: Stack, storm: Storm) -> str:
+    """How far it is."""
+    taken, done, times = applied(stack, storm)
+    return f"{taken} of {storm.count} taken, {done} applied, {times} times"
+
+
+def ended(stack: Stack, storm: Storm) -> tuple[int, int]:
+    """How many ends of installations were recorded, and of how many."""
     query = """SELECT count(*), count(DISTINCT details->>'installationId') FROM audit_events
                WHERE action = 'vcs_app_uninstalled' AND (details->>'installationId')::bigint = ANY(%s)"""
-    assert sql(stack, query, storm.removed) == [(len(storm.removed),) * 2]
+    (found,) = sql(stack, query, storm.removed)
+    return found[0], found[1]
+
+
+def raised(stack: Stack, storm: Storm) -> tuple[Any, ...]:
+    """Of how many people the roles were ended, and how often."""
     query = """SELECT count(*), min(generation), max(generation) FROM access_generations
                WHERE kind = 'user' AND github_id BETWEEN %s AND %s"""
-    removals = len([one for one in range(storm.first, storm.first + storm.count) if one % 4 == 1])
-    assert sql(stack, query, storm.first, storm.first + storm.count - 1) == [(removals, 1, 1)]
+    return sql(stack, query, storm.first, storm.first + storm.count - 1)[0]
 
 
-def doing(stack: Stack) -> bool:
-    """Whether a worker is in the middle of a delivery."""
+def doing(stack: Stack) -> int:
+    """How many deliveries workers are in the middle of."""
     query = "SELECT count(*) FROM procrastinate_jobs WHERE task_name = 'webhooks.apply' AND status = 'doing'"
-    return bool(sql(stack, query)[0][0])
+    return int(sql(stack, query)[0][0])
 
 
 def test_a_storm(stack: Stack, tmp_path: Path) -> None:
@@ -124,7 +161,22 @@ def test_a_storm(stack: Stack, tmp_path: Path) -> None:
 
 
 @pytest.mark.prove
-def test_ten_thousand(stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.timeout(1200)
+def test_ten_thousand(
+    stack: Stack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    record_property: Record,
+) -> None:
     """The same at size, with ten workers killed."""
     monkeypatch.setattr("github_post._SECONDS", 600.0)
-    weather(stack, Storm(10_000), tmp_path, 10)
+    lines: list[str] = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        with capsys.disabled():
+            print(f"\n  {time.strftime('%H:%M:%S')} {line}", end="", flush=True)
+
+    weather(stack, Storm(10_000), tmp_path, 10, say)
+    record_property("10,000 deliveries, each sent twice, 10 workers killed", lines[-1])
