@@ -356,7 +356,7 @@ def repository_is_closed(ground: Ground) -> None:
     for visibility, action in (("public", "publicized"), ("private", "privatized")):
         ground.github.do("set-visibility", repo=ground.home.full_name, visibility=visibility)
         ground.tell("repository", action, repository=ground.repository)
-    assert labels(ground.stack, ground.home.repo_id)[2] is True
+        assert labels(ground.stack, ground.home.repo_id)[2] is (visibility == "private")
 
 
 # what many have in common --------------------------------------------------------------------------------------------

@@ -43,8 +43,9 @@ class Member:
         return self.home.full_name.partition("/")[0]
 
     def statuses(self) -> dict[tuple[str, str], int]:
-        """What a pull answers, per credential and replica."""
-        return {(kind, url): self.pull(kind, url) for kind in self.credentials for url in self.replicas}
+        """What a pull answers, per credential and replica; first on the one that GitHub does not deliver to, before
+        the other one has asked and written down what it was told."""
+        return {(kind, url): self.pull(kind, url) for url in reversed(self.replicas) for kind in self.credentials}
 
     def pull(self, kind: str, url: str) -> int:
         """What a pull with one credential on one replica answers."""
