@@ -18,7 +18,7 @@ from keyway_backend.access.grants import Environment, PersonGrant, RepositoryGra
 from keyway_backend.access.macs import Macs
 from keyway_backend.access.records import type_mac
 from keyway_backend.audit import Action, Event, Subject
-from keyway_backend.db.engine import Database
+from keyway_backend.db.engine import Connection, Database
 from keyway_backend.features.vaults import store
 from keyway_backend.features.vaults.hooks import NoOwners, NoSyncs, Owners, Plans, Sync, Syncs, Unlimited
 from keyway_backend.features.vaults.store import NewEnvironment
