@@ -82,6 +82,12 @@ class Terminal:
         sys.stdout.buffer.write(value.reveal().encode() + b"\n")
         sys.stdout.flush()
 
+    def document(self, text: Sensitive) -> None:
+        """A text made of secret values, byte for byte. Only for commands whose purpose is to print one."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.reveal().encode())
+        sys.stdout.flush()
+
     def error(self, error: KeywayError) -> None:
         """What went wrong and what to do; with --json also as an object on stdout."""
         self._tell(f"keyway: {error.message}")
