@@ -13,7 +13,7 @@ from typing import Final
 
 SECTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Begin", ("login", "logout", "whoami", "init")),
-    ("Values", ("run", "pull", "push", "set", "get", "list", "unset", "export")),
+    ("Values", ("run", "pull", "push", "set", "get", "list", "unset", "export", "import")),
     ("Look and undo", ("diff", "history", "rollback", "trash")),
     ("Vault", ("env", "api-keys", "connect", "connections", "disconnect", "sync", "open", "readme")),
     ("Help", ("doctor", "completion")),
