@@ -13,9 +13,11 @@ from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds i
 from stack import running_stack, sign_in
 from standins.mailbox import MailServer, taking_mail
 
-# A shell that starts us in the background makes us ignore Ctrl-C, and so would every command that a test starts.
+# Who starts us in the background makes us ignore Ctrl-C or the end of a terminal, and so would every command of a test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

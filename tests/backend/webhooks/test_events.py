@@ -15,9 +15,10 @@ import yaml
 from github_post import Post, post_of, sql, until_applied
 from keyway_backend.features.webhooks.rules import REVOKING
 from keyway_standalone.processes import Stack
+from permission_sets import FULL, LEAST
 from stack import sign_in
 
-from tests.backend.github.test_installations import FULL, LEAST, labels, roster_is, row
+from tests.backend.github.test_installations import labels, roster_is, row
 from tests.oracle import stage
 from tests.oracle.policy import PATH as POLICY
 from tests.oracle.stage import GitHub, Home
@@ -153,7 +154,7 @@ def app_works_again(ground: Ground) -> None:
 
 def permissions_are_accepted(ground: Ground) -> None:
     """They are kept."""
-    for permissions in (LEAST, FULL):
+    for permissions in (LEAST.permissions, FULL.permissions):
         made = ground.github.do("install", login=ground.org, permissions=permissions)
         ground.tell("installation", "new_permissions_accepted")
         assert row(ground.stack, made["id"])["permissions"] == permissions
