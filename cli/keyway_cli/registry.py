@@ -14,7 +14,7 @@ from typing import Final
 SECTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Begin", ("login", "logout", "whoami", "init")),
     ("Values", ("run", "pull", "push", "set", "get", "list", "unset", "export", "import")),
-    ("Look and undo", ("diff", "history", "rollback", "trash")),
+    ("Look and undo", ("diff", "history", "rollback", "trash", "scan")),
     ("Vault", ("env", "api-keys", "connect", "connections", "disconnect", "sync", "open", "readme")),
     ("Help", ("doctor", "completion")),
 )

@@ -147,6 +147,11 @@ class Terminal:
                 return options[int(typed) - 1]
             self._tell(f"type a number from 1 to {len(options)}")
 
+    def progress(self, text: str) -> None:
+        """How far something is, on a line that the next one overwrites; without a text it goes. Only at a terminal."""
+        if self._color and not self._quiet:
+            print(f"\r\x1b[K{one_line(text)}", end="", file=sys.stderr, flush=True)
+
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
         """Shows that something takes its time: a spinner at a terminal, one line elsewhere."""

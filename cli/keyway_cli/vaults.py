@@ -5,13 +5,17 @@ Apart from `api`, so that `run` and `pull` do not load them. Every list is read 
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli.api import Api, Json, Place, Revision, data_of, foreign, revision_of
+
+if TYPE_CHECKING:
+    from keyway_cli.scanning.values import Digests
 
 _PAGE: Final = 500
 _MOST_PAGES: Final = 1_000
@@ -127,6 +131,19 @@ def roll_back(api: Api, place: Place, named: str, body: Json, based_on: Revision
 def compare(api: Api, repository: str, left: str, right: str) -> Json:
     """Two environments, compared inside the crypto service."""
     return data_of(api.call("GET", f"{path_of(repository)}/compare?{urlencode({'left': left, 'right': right})}"))
+
+
+def digests(api: Api, place: Place) -> Digests:
+    """Keyed digests of an environment's values, with a key that is of this answer alone. Counts as reading them."""
+    from keyway_cli.scanning.values import Digests
+
+    told = data_of(api.call("POST", f"{path_in(place)}/digests", {}))
+    found = _object(told, "digests")
+    try:
+        key = b64decode(str(told.get("key")), validate=True)
+        return Digests(place.environment, key, {bytes.fromhex(digest): name for name, digest in found.items()})
+    except (ValueError, TypeError):
+        raise foreign("its answer has no digests") from None
 
 
 # --- trash

@@ -13,7 +13,7 @@ from tests.oracle.wire import Answer, Call, Header, bearer, send
 
 BASE = "/v1/vaults"
 # What a scan could look for: long, and various enough.
-STRONG = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+STRONG = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"  # keyway:allow
 
 
 def ask(
