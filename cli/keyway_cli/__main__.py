@@ -24,7 +24,7 @@ def main() -> int:
 def _run(arguments: list[str]) -> int:
     import click
 
-    from keyway_cli.errors import ExitCode, KeywayError
+    from keyway_cli.errors import ExitCode, KeywayError, unforeseen
     from keyway_cli.program import keyway
 
     try:
@@ -43,7 +43,7 @@ def _run(arguments: list[str]) -> int:
         print("keyway: interrupted", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001  # house: broad-except a traceback may quote the value that it fell over
-        return _report(_bug(error), arguments)
+        return _report(unforeseen(error), arguments)
 
 
 def _asked() -> list[str]:
@@ -60,17 +60,6 @@ def _asked() -> list[str]:
 
     context = plain_context()
     return list(choose(context)) if context.terminal.interactive else ["--help"]
-
-
-def _bug(error: Exception) -> KeywayError:
-    """What was never meant to happen: its kind and place, not its text."""
-    from keyway_cli.errors import KeywayError
-
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "nowhere"
-    return KeywayError(f"{type(error).__name__} at {place}", "this is a bug in keyway: report that line")
 
 
 def _report(error: KeywayError, arguments: list[str]) -> int:

@@ -76,9 +76,10 @@ class Empty(NotFound):
 class Api:
     """The routes that this program uses, on behalf of one credential (or of nobody)."""
 
-    def __init__(self, transport: Transport, token: Sensitive | None) -> None:
+    def __init__(self, transport: Transport, token: Sensitive | None, user_agent: str = USER_AGENT) -> None:
         self._transport = transport
         self._token = token
+        self._user_agent = user_agent
 
     def start_device(self, repository: str) -> Json:
         """A device login: deviceCode, userCode, verificationUri, expiresIn and interval (seconds)."""
@@ -195,7 +196,7 @@ class Api:
         headers: dict[str, str] | None = None,
         repeatable: bool,
     ) -> Reply:
-        sent = {"Accept": accept, "User-Agent": USER_AGENT} | (headers or {})
+        sent = {"Accept": accept, "User-Agent": self._user_agent} | (headers or {})
         if self._token is not None:
             sent["Authorization"] = f"Bearer {self._token.reveal()}"
         content = b""

@@ -111,3 +111,12 @@ class CommandNotFound(KeywayError):
     """The program of `run` does not exist."""
 
     exit_code = ExitCode.NOT_FOUND
+
+
+def unforeseen(error: Exception) -> KeywayError:
+    """What was never meant to happen: its kind and place, not its text."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else "nowhere"
+    return KeywayError(f"{type(error).__name__} at {place}", "this is a bug in keyway: report that line")

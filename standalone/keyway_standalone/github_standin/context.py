@@ -35,6 +35,15 @@ class ApiError(Exception):
         self.message = message
 
 
+@dataclass(frozen=True)
+class Run:
+    """A job of a workflow that may ask for tokens, and what these say beside the usual."""
+
+    repo: str
+    actor_id: int
+    claims: Json
+
+
 @dataclass
 class Github:
     """The stand-in's whole state."""
@@ -44,6 +53,7 @@ class Github:
     grants: Grants
     faults: Faults
     calls: list[Json] = field(default_factory=list)
+    runs: dict[str, Run] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=dict)
     refused_passphrases: list[float] = field(default_factory=list)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
@@ -12,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import events, oidc, webhooks
-from .context import Github, github_of
+from .context import Github, Run, github_of
 from .credentials import same
-from .grants import Token
+from .grants import Token, hash_of
 from .world import EVENTS, FULL_PERMISSIONS, Installation, Missing, Org, Repo, User, split_role
 
 Arguments = dict[str, Any]
@@ -213,6 +214,14 @@ def _oidc_token(github: Github, given: Arguments) -> Any:
     }
 
 
+def _start_run(github: Github, given: Arguments) -> Any:
+    """repo, login; claims: a job with `id-token: write`; where it asks for tokens, and by what."""
+    repo, actor = github.world.repo(given["repo"]), github.world.user(given["login"])
+    request_token = secrets.token_urlsafe(40)
+    github.runs[hash_of(request_token)] = Run(github.world.full_name(repo), actor.id, given.get("claims", {}))
+    return {"url": oidc.request_url(github.settings.web), "token": request_token}
+
+
 async def _webhook(github: Github, given: Arguments) -> Any:
     """event, payload; delivery, signature, url."""
     return await webhooks.deliver(github.settings, **given)
@@ -277,7 +286,8 @@ _ACTIONS: Final[dict[str, Action | Callable[[Github, Arguments], Awaitable[Any]]
     "rename-repo": _rename_repo, "rename-account": _rename_account, "transfer-repo": _transfer_repo,
     "let-of-accounts": _let_of_accounts,
     "set-visibility": _set_visibility, "install": _install, "uninstall": _uninstall, "suspend": _suspend,
-    "mint-token": _mint_token, "end-tokens": _end_tokens, "oidc-token": _oidc_token, "webhook": _webhook,
+    "mint-token": _mint_token, "end-tokens": _end_tokens, "oidc-token": _oidc_token, "start-run": _start_run,
+    "webhook": _webhook,
     "webhooks": _webhooks, "release-webhooks": _release_webhooks,
     "leave-team": _leave_team, "take-from-team": _take_from_team,
     "fault": _fault, "clear-faults": _clear_faults,

@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .context import github_of
+from .grants import hash_of
 from .world import Repo, World
 
 _ISSUER_PATH: Final = "/_services/token"
+_REQUEST_PATH: Final = "/_services/pipelines/idtoken"
 _KEY_ID: Final = "standin-1"
 _TOKEN_SECONDS: Final = 300
 
@@ -41,6 +43,21 @@ async def keys(_request: Request) -> Response:
     """GET /.well-known/jwks"""
     public = json.loads(RSAAlgorithm.to_jwk(_key().public_key()))
     return JSONResponse({"keys": [public | {"kid": _KEY_ID, "alg": "RS256", "use": "sig"}]})
+
+
+async def id_token(request: Request) -> Response:
+    """GET ?audience=: what a job with `id-token: write` asks for; for nobody in particular it is for the owner."""
+    github = github_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    run = github.runs.get(hash_of(token)) if scheme.lower() == "bearer" else None
+    if run is None:
+        return JSONResponse({"message": "the request token is missing or wrong"}, 401)
+    audience = request.query_params.get("audience")
+    claims = ({"aud": audience} if audience else {}) | run.claims
+    repo = github.world.repo(run.repo)
+    return JSONResponse(
+        {"count": 1, "value": mint(issuer_of(github.settings.web), github.world, repo, run.actor_id, claims)}
+    )
 
 
 def mint(issuer: str, world: World, repo: Repo, actor_id: int, claims: dict[str, Any]) -> str:
@@ -85,7 +102,13 @@ def issuer_of(web: str) -> str:
     return f"{web}{_ISSUER_PATH}"
 
 
+def request_url(web: str) -> str:
+    """Where a job asks for its tokens; it has a query already, as GitHub's has."""
+    return f"{web}{_REQUEST_PATH}?api-version=2.0"
+
+
 ROUTES = [
+    Route(_REQUEST_PATH, id_token),
     Route(f"{_ISSUER_PATH}/.well-known/openid-configuration", configuration),
     Route(f"{_ISSUER_PATH}/.well-known/jwks", keys),
 ]
