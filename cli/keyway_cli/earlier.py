@@ -7,7 +7,6 @@ valid, so it is used only when somebody says so, and only after the server knew 
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Final, NamedTuple
 
 from keyway_core.sensitive import Sensitive
 
+from keyway_cli import system
 from keyway_cli.errors import Misconfigured
 from keyway_cli.files import is_private, reason
 
@@ -36,7 +36,7 @@ def folder(home: Path, environ: Mapping[str, str]) -> Path:
     """Where it keeps its login on this system. It does not look at XDG_CONFIG_HOME."""
     if sys.platform == "darwin":
         return home / "Library" / "Preferences" / _PROJECT
-    if os.name == "nt":
+    if system.WINDOWS:
         return Path(environ.get("APPDATA") or home / "AppData" / "Roaming") / _PROJECT / "Config"
     return home / ".config" / _PROJECT
 

@@ -8,10 +8,13 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from keyway_cli import system
 from keyway_cli.errors import KeywayError
 
 PRIVATE_FILE: Final = 0o600
 PRIVATE_FOLDER: Final = 0o700
+_WINDOWS_SYSTEM: Final = "*S-1-5-18"
+_WINDOWS_ADMINISTRATORS: Final = "*S-1-5-32-544"
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 
 
@@ -50,7 +53,7 @@ def make_private_folder(folder: Path) -> None:
 
 def is_private(path: Path) -> bool:
     """Whether nobody but the owner may read a file. True where modes mean nothing (Windows)."""
-    return os.name == "nt" or not stat.S_IMODE(path.stat().st_mode) & 0o077
+    return system.WINDOWS or not stat.S_IMODE(path.stat().st_mode) & 0o077
 
 
 def reason(error: OSError) -> str:
@@ -60,15 +63,36 @@ def reason(error: OSError) -> str:
 
 def _write_synced(path: Path, data: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, PRIVATE_FILE)
+    if system.WINDOWS:
+        _make_private_on_windows(path)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
+def _make_private_on_windows(path: Path) -> None:
+    """Where modes mean nothing: only the person, the system and its administrators may open the file, still empty.
+
+    So it is in a person's own folder anyway; elsewhere a file is as open as the folder that it is in. Where the list of
+    who may open it cannot be set (a file system without one), it stays so.
+    """
+    import subprocess
+
+    if path.absolute().is_relative_to(Path.home()):
+        return
+    person = "\\".join(filter(None, (os.environ.get("USERDOMAIN"), os.environ.get("USERNAME"))))
+    program = Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "icacls.exe"
+    allowed = (f"{person}:F", f"{_WINDOWS_SYSTEM}:F", f"{_WINDOWS_ADMINISTRATORS}:F")
+    if person:
+        with contextlib.suppress(OSError):
+            command = [str(program), str(path), "/inheritance:r", "/grant:r", *allowed]
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+
+
 def _sync_folder(folder: Path) -> None:
     """Makes the rename itself durable, where the system can."""
-    if os.name == "nt":
+    if system.WINDOWS:
         return
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

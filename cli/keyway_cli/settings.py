@@ -7,7 +7,6 @@ count for more than all of them, and are laid over these settings by `actions.co
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Final, NamedTuple
 from keyway_core.names import is_repository
 from keyway_core.sensitive import Sensitive
 
-from keyway_cli import assistants, config
+from keyway_cli import assistants, config, system
 from keyway_cli.errors import Misconfigured
 
 WATCH_SECONDS: Final = 5.0
@@ -122,7 +121,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 def _directory(environ: Mapping[str, str], variable: str, fallback: str, *, windows: str) -> Path:
     """The folder of ours under an XDG base folder. A relative XDG path is ignored, as that specification says."""
-    if os.name == "nt" and environ.get(windows):
+    if system.WINDOWS and environ.get(windows):
         return Path(environ[windows]) / "keyway"
     base = environ.get(variable, "")
     if base and Path(base).is_absolute():

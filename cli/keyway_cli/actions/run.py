@@ -10,6 +10,7 @@ from typing import NamedTuple
 from keyway_core.names import is_key, is_refused_key, unstorable
 from keyway_core.sensitive import Sensitive
 
+from keyway_cli import system
 from keyway_cli.actions.consent import may_show
 from keyway_cli.actions.context import Context
 from keyway_cli.actions.obtain import Caching, obtain
@@ -40,12 +41,14 @@ def run(context: Context, command: tuple[str, ...], wishes: Wishes) -> int:
     over.
     """
     masked = _is_masked(context, wishes)
+    if wishes.watch and system.WINDOWS:
+        raise UsageProblem("--watch is not there on Windows, which has no signals to end a program with")
     if wishes.watch and wishes.offline:
         raise UsageProblem("--watch asks the server, which --offline does not")
     place, caching = context.place(), _caching(wishes)
     pulled = obtain(context, place, caching)
     values = handed_over(context.terminal, pulled.values, wishes)
-    if not (masked or wishes.watch or wishes.env_file or os.getpid() == 1 or os.name == "nt"):
+    if not (masked or wishes.watch or wishes.env_file or os.getpid() == 1 or system.WINDOWS):
         become(command, environment_for(values, wishes))
     from keyway_cli.running.session import Session
 

@@ -134,9 +134,16 @@ def _buried(program: Program, on_stop: Callable[[], None] | None) -> bool:
 
 
 def wait_on_windows(command: Sequence[str], environment: Mapping[str, str], **streams: Any) -> subprocess.Popen[bytes]:
-    """Starts a program where there are no Unix signals; Ctrl-C reaches it by the console."""
+    """Starts a program where there are no Unix signals; Ctrl-C reaches it by the console.
+
+    `npm` is `npm.cmd` there, which the system itself does not find.
+    """
+    from shutil import which
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    path = next((value for name, value in environment.items() if name.upper() == "PATH"), None)
+    program = which(command[0], path=path) or command[0]
     try:
-        return subprocess.Popen(list(command), env=dict(environment), **streams)
+        return subprocess.Popen([program, *command[1:]], env=dict(environment), **streams)
     except OSError as error:
         raise not_started(command[0], error, {}) from None

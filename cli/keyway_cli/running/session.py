@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from keyway_core.sensitive import Sensitive
 
+from keyway_cli import system
 from keyway_cli.actions.context import Context
 from keyway_cli.actions.fetch import fetch
 from keyway_cli.api import Place, Pulled
@@ -48,7 +49,7 @@ class Session:
             from keyway_cli.running.envfile import disappearing
 
             self._file = stack.enter_context(disappearing(self._wishes.env_file, values))
-        if os.name == "nt":
+        if system.WINDOWS:
             return self._on_windows()
         signals = stack.enter_context(Signals())
         watcher = stack.enter_context(self._watching()) if self._wishes.watch else None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
+from keyway_cli import system
 from keyway_cli.errors import CommandNotFound, KeywayError, NotExecutable
 from keyway_cli.files import reason
 
@@ -18,7 +19,7 @@ _HINT: Final = "nothing was started; --env-file hands them over in a file that d
 
 def refuse_too_long(secrets: Mapping[str, str]) -> None:
     """Linux refuses a single string over 128 KiB without saying which; so it is said here."""
-    if os.name == "nt":
+    if system.WINDOWS:
         return
     longest = _PAGES_PER_STRING * os.sysconf("SC_PAGE_SIZE")
     for key, value in secrets.items():
@@ -42,7 +43,7 @@ def become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
 
 def not_started(program: str, error: OSError, environment: Mapping[str, str]) -> KeywayError:
     """Why a program did not start: 127, 126, or more variables than the system hands over."""
-    if error.errno == errno.E2BIG:
+    if error.errno == errno.E2BIG and not system.WINDOWS:
         sizes = {key: len(key) + len(os.fsencode(value)) + 2 for key, value in environment.items()}
         largest = sorted(sizes, key=sizes.__getitem__, reverse=True)[:3]
         names = ", ".join(f"{key} ({sizes[key]})" for key in largest)
