@@ -133,7 +133,7 @@ class TestShows:
         assert row(stack, made) == {}
         (shown,) = somebody.data("/v1/github/installations")["installations"]
         assert shown["installationId"] == made
-        assert (shown["accountLogin"], shown["accountType"]) == (somebody.login, "User")
+        assert (shown["accountLogin"], shown["accountType"]) == (somebody.login, "user")
         assert (shown["repositorySelection"], shown["repositoryCount"]) == ("selected", 1)
         assert row(stack, made)["repositories"] == [repository]
         other = github.user("other")

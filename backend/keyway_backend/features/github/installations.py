@@ -216,7 +216,7 @@ def _installation(row: dict[str, Any]) -> dict[str, Any]:
         "id": str(row["id"]),
         "installationId": row["installation_id"],
         "accountLogin": row["account_login"],
-        "accountType": row["account_type"],
+        "accountType": str(row["account_type"]).lower(),
         "repositorySelection": row["repository_selection"],
         "repositoryCount": row["repository_count"],
         "installedAt": iso(row["installed_at"]),

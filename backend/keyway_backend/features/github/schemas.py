@@ -55,7 +55,7 @@ class InstallationItem(BaseModel):
     id: str
     installationId: int  # noqa: N815
     accountLogin: str  # noqa: N815
-    accountType: str  # noqa: N815
+    accountType: Literal["user", "organization"]  # noqa: N815
     repositorySelection: str  # noqa: N815
     repositoryCount: int  # noqa: N815
     installedAt: str  # noqa: N815
