@@ -12,6 +12,8 @@ from typing import Any
 from .web import Asked, Standin, serving
 
 TOKEN = "provider-access-token"
+# The code that Vercel gives when its integration was installed for a team.
+OF_A_TEAM = "good-for-a-team"
 
 
 @dataclass
@@ -46,7 +48,8 @@ class Providers:
         if self.down:
             return 502, {}
         if asked.path.endswith("/oauth/access_token") or asked.path == "/oauth/token":
-            return (200, {"access_token": TOKEN}) if asked.form().get("code") == "good" else (400, {})
+            given = {"good": {}, OF_A_TEAM: {"team_id": "team_1"}}.get(asked.form().get("code", ""))
+            return (200, {"access_token": TOKEN, **given}) if given is not None else (400, {})
         if self.revoked or asked.headers.get("authorization") != f"Bearer {TOKEN}":
             return 401, {}
         if asked.path == "/graphql":
@@ -56,6 +59,8 @@ class Providers:
     def _vercel(self, asked: Asked) -> tuple[int, Any]:
         if asked.path == "/v2/user":
             return 200, {"user": {"id": "v-1", "username": "ada", "email": "ada@example.org"}}
+        if asked.path == "/v2/teams/team_1":
+            return 200, {"id": "team_1", "name": "Team"}
         if asked.path == "/v9/projects":
             link = {"org": "acme", "repo": "app"}
             project = {"id": "prj", "name": "site", "framework": "nextjs", "link": link, "createdAt": 1700000000000}

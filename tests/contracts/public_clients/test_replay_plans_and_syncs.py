@@ -12,12 +12,12 @@ from browser import Browser
 from oracle.report import Record
 
 from tests.backend.accounts.test_web_sign_in import AWAY
-from tests.contracts.public_clients.conftest import Market
 from tests.contracts.public_clients.go_cli import CommandError, GoCli
 from tests.contracts.public_clients.go_sync import GoSync
 from tests.contracts.public_clients.next_dashboard import AGENT, Dashboard
 from tests.contracts.public_clients.shapes import Some, filled, moment, reads, url, uuid
 from tests.contracts.public_clients.test_replay_dashboard import ORG_PAGE, TRIAL
+from tests.contracts.scene import Market
 from tests.invariants.test_stored_values import WITH_EVERYTHING_ON
 from tests.oracle import stage
 from tests.oracle.stage import GitHub, Home
