@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SECRETS_JSON: Final = "application/vnd.keyway.secrets+json"
 USER_AGENT: Final = f"keyway-cli/{__version__}"
+_NO_VAULT_HINT: Final = "keyway doctor shows what is missing; an administrator makes a vault with keyway init"
 _TEMPORARY: Final = frozenset({429, 502, 503, 504})
 
 Json = dict[str, Any]
@@ -276,11 +277,9 @@ def _refusal(reply: Reply, problem: Json) -> KeywayError:
                 "keyway login, or a new KEYWAY_TOKEN; nothing was deleted",
             )
         case 403:
-            return NoAccess(
-                words, "keyway doctor shows what is missing; an administrator makes a vault with keyway init"
-            )
+            return NoAccess(words, _NO_VAULT_HINT)
         case 404:
-            return Empty(words, current) if current else NotFound(words)
+            return Empty(words, current) if current else NotFound(words, _NO_VAULT_HINT if "ault" in words else "")
         case 409:
             return Moved(words, current) if current else Conflict(words)
         case status if status in _TEMPORARY:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +34,15 @@ def write_private(path: Path, data: bytes) -> None:
     The temporary file stands in the same folder, is private from its first byte, and is removed when anything fails.
     """
     draft = path.with_name(f".{path.name[:100]}.{os.urandom(8).hex()}.tmp")
-    try:
-        _write_synced(draft, data)
-        draft.replace(path)
-    except OSError as error:
-        raise KeywayError(f"cannot write {path}: {reason(error)}") from None
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+    with _undisturbed():
+        try:
+            _write_synced(draft, data)
+            draft.replace(path)
+        except OSError as error:
+            raise KeywayError(f"cannot write {path}: {reason(error)}") from None
+        finally:
+            with contextlib.suppress(OSError):
+                draft.unlink()
     _sync_folder(path.parent)
 
 
@@ -59,6 +62,19 @@ def is_private(path: Path) -> bool:
 def reason(error: OSError) -> str:
     """Why the system refused, without the path, in lower case."""
     return (error.strerror or type(error).__name__).lower()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals that would end us wait until the block has: else they leave a draft, which holds what is secret."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -37,6 +37,18 @@ class Verbs(click.Group):
         command: click.Command = import_module(module_of(cmd_name)).command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The verb that was typed. An unknown one is told with the verbs that look like it."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = " or ".join(get_close_matches(args[0], VERBS, 2))
+            asked = f"did you mean {near}? " if near else ""
+            raise click.UsageError(f"There is no command {args[0]!r}; {asked}keyway --help shows them all.", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The verbs with what each does."""
         width = max(map(len, VERBS))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,6 +174,35 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_draft(alice: Person, serv
     assert b"cannot write" in done.stderr
     assert alice.read() == "Z=old\n"
     assert sorted(path.name for path in alice.clone.iterdir()) == [".env", ".git", ".gitignore"]
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from keyway_cli.files import write_private
+
+number = 0
+while True:
+    number += 1
+    write_private(Path(sys.argv[1]), str(number % 10).encode() * 100_000)
+    print(end=".", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_leaves_no_draft(tmp_path: Path, number: signal.Signals) -> None:
+    """Whenever it comes: the file is one whole content, and nothing else that holds secrets is in the folder."""
+    path = tmp_path / ".env"
+    for _ in range(5):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITING, str(path)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ) as child:
+            assert child.stdout is not None
+            assert child.stdout.read(3)
+            child.send_signal(number)
+        data = path.read_bytes()
+        assert data == data[:1] * 100_000
+        assert [one.name for one in tmp_path.iterdir()] == [".env"]
 
 
 def test_the_old_file_is_there_until_the_new_one_is(tmp_path: Path) -> None:

@@ -171,7 +171,9 @@ def test_the_earlier_command_lines_login_is_taken_over(alice: Person) -> None:
         alice.at(server.url, token=None)
         assert alice.keyway("login", "--adopt").code == 78
         earlier_login(alice, keywayToken="alice-token", githubLogin="alice", expiresAt="2099-01-01T00:00:00Z")
-        assert alice.keyway("whoami").code == 3
+        told = alice.keyway("whoami")
+        assert (told.code, "keyway login --adopt" in told.err) == (3, True)
+        assert "1) take over the login" in alice.at_terminal().until("what next").type("5\n").end().out
         assert server.requests == []
         done = alice.keyway("login", "--adopt")
         assert (done.code, done.out) == (0, f"signed in as alice at {server.url}\n"), done.err

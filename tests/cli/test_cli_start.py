@@ -180,3 +180,22 @@ def test_it_can_be_imported_where_unix_modules_are_missing() -> None:
         "    if not module.name.endswith('__main__'): importlib.import_module(module.name)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["completion", "bash"], ["whoami", "--json"]])
+def test_output_that_cannot_be_written_is_said(alice: Person, arguments: list[str]) -> None:
+    """A full disk behind stdout: exit 1 and the system's reason, not a bug of ours."""
+    command = f"{KEYWAY} {' '.join(arguments)} >/dev/full"
+    done = subprocess.run(["sh", "-c", command], env=alice.variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the output cannot be written: no space left on device" in done.stderr
+    assert "bug" not in done.stderr
+
+
+def test_a_mistyped_command_is_guessed(alice: Person) -> None:
+    """The one that looks like it is named; nothing is guessed from nonsense. With --json it is an object too."""
+    assert "did you mean pull" in alice.keyway("pul").err
+    assert "did you mean" not in alice.keyway("frobnicate").err
+    done = alice.keyway("pull", "--bogus", "--json")
+    assert (done.code, done.json["error"]["exitCode"]) == (2, 2)
+    assert "--bogus" in done.json["error"]["message"]

@@ -68,7 +68,7 @@ class Context:
         if self.settings.token is not None:
             return Credential(self.settings.token, "KEYWAY_TOKEN", None)
         if self.login is None:
-            raise NotSignedIn(f"nobody is signed in at {self.api_url()}", "keyway login, or set KEYWAY_TOKEN")
+            raise NotSignedIn(f"nobody is signed in at {self.api_url()}", self._sign_in_hint())
         return Credential(self.login.token, "login", self.login)
 
     def api(self) -> Api:
@@ -107,6 +107,15 @@ class Context:
     def login(self) -> Login | None:
         """The login that this machine keeps for the server."""
         return self.sessions.load(self.api_url())
+
+    def _sign_in_hint(self) -> str:
+        import os
+
+        from keyway_cli import earlier
+
+        if earlier.is_there(self.settings.home, os.environ):
+            return "keyway login --adopt takes over the login of the earlier command line; or set KEYWAY_TOKEN"
+        return "keyway login, or set KEYWAY_TOKEN"
 
     def _server_of_repository(self) -> str:
         """The server that keyway.toml names, if somebody is signed in there.

@@ -29,7 +29,7 @@ def init(context: Context) -> None:
         gitignore.guard(context, path, ask=not yes)
     if _wants_push(context, files, yes=yes):
         context.terminal.say(vault)
-        push(context, file=None, prune=False)
+        push(context, file=None, prune=False, consented=True)
         return
     next_step = "next: keyway push" if files else "next: write a .env file, then keyway push"
     context.terminal.result({"repository": repository, "created": created}, f"{vault}\n{next_step}")

@@ -22,6 +22,9 @@ _ALWAYS: Final[list[tuple[str, tuple[str, ...]]]] = [
     ("show every command (keyway --help)", ("--help",)),
 ]
 _SIGN_IN: Final[list[tuple[str, tuple[str, ...]]]] = [("sign in (keyway login)", ("login",))]
+_ADOPT: Final[list[tuple[str, tuple[str, ...]]]] = [
+    ("take over the login of the earlier command line (keyway login --adopt)", ("login", "--adopt"))
+]
 _BEGIN: Final[list[tuple[str, tuple[str, ...]]]] = [("make a vault for it (keyway init)", ("init",))]
 _WORK: Final[list[tuple[str, tuple[str, ...]]]] = [
     ("write the values into .env (keyway pull)", ("pull",)),
@@ -41,12 +44,21 @@ def choose(context: Context) -> tuple[str, ...]:
     return dict(choices).get(picked, ())
 
 
+def _ways_in(context: Context) -> list[tuple[str, tuple[str, ...]]]:
+    """Whoever comes from the earlier command line need not sign in again."""
+    import os
+
+    from keyway_cli import earlier
+
+    return [*_ADOPT, *_SIGN_IN] if earlier.is_there(context.settings.home, os.environ) else _SIGN_IN
+
+
 def _situation(context: Context) -> Situation:
     try:
         repository = context.repository()
         vault = context.api().vault(repository)
     except NotSignedIn as error:
-        return Situation(f"{error.message}.", _SIGN_IN)
+        return Situation(f"{error.message}.", _ways_in(context))
     except NotFound:
         return Situation(f"{context.repository()} has no vault that you may see.", _BEGIN)
     except KeywayError as error:

@@ -13,9 +13,10 @@ from keyway_cli.changes import Changes, compare
 from keyway_cli.errors import UsageProblem
 
 
-def push(context: Context, *, file: str | None, prune: bool) -> None:
+def push(context: Context, *, file: str | None, prune: bool, consented: bool = False) -> None:
     """Sends what a file has that the environment has not; with `prune` also removes what the file has not.
 
+    Who has `consented` to sending the file is only asked again when that would overwrite something.
     Raises UsageProblem when something would be overwritten and there is nobody to ask and no --yes.
     """
     path = Path(file) if file else _pick_file(context)
@@ -31,7 +32,7 @@ def push(context: Context, *, file: str | None, prune: bool) -> None:
         _report(context, place, path, changes, Pushed(0, 0, 0, base.revision))
         return
     context.terminal.changes(changes, f"{place}, from {path}")
-    if not _agreed(context, place, changes):
+    if not (consented and not changes.overwrites) and not _agreed(context, place, changes):
         context.terminal.result({"pushed": False}, "nothing was sent")
         return
     send = publish.replace if prune else publish.merge

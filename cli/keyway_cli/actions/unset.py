@@ -32,7 +32,6 @@ def unset(context: Context, *, keys: tuple[str, ...]) -> None:
     revision = revision_of(answer.get("revision"))
     remember(context, place, revision)
     number = revision.number if revision else None
-    context.terminal.say(f"for 30 days: keyway trash restore {wanted[0]} -e {place.environment}")
     context.terminal.result(
         {
             "removed": wanted,
@@ -42,3 +41,4 @@ def unset(context: Context, *, keys: tuple[str, ...]) -> None:
         },
         f"removed {names} from {place}" + (f" (revision {number})" if number else ""),
     )
+    context.terminal.say(f"for 30 days: keyway trash restore {wanted[0]} -e {place.environment}")
