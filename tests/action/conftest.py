@@ -13,6 +13,7 @@ from keyway_standalone.processes import Stack
 from tests.action.runner import Job, Runner
 from tests.oracle import stage
 from tests.oracle.stage import GitHub, Home
+from tests.oracle.wire import Call, bearer, send
 
 
 @dataclass
@@ -41,11 +42,11 @@ class Workshop:
 
     def replace(self, environment: str, values: dict[str, str]) -> None:
         """Makes an environment hold exactly this."""
+        path = f"/v1/vaults/{self.home.full_name}/environments/{environment}/revision"
+        head = self.home.get(path).json()["data"]["revision"]["id"]
         body = {"repoFullName": self.home.full_name, "environment": environment, "mode": "replace", "secrets": values}
-        answer = self.home.post("/v1/secrets/push", body)
-        if answer.status in {400, 409, 428}:
-            assert self.home.push(values, environment).status == 200
-            return
+        headers = (bearer(self.home.token), ("If-Match", f'"{head}"'))
+        answer = send(self.home.base, Call("POST", "/v1/secrets/push", headers, body))
         assert answer.status == 200, answer.body
 
     def rule(self, environment: str, **conditions: Any) -> None:

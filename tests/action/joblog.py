@@ -16,6 +16,7 @@ _COMMANDS: Final = frozenset(
     {"add-mask", "debug", "notice", "warning", "error", "group", "endgroup", "echo", "stop-commands", "add-matcher"}
 )
 HIDDEN: Final = "***"
+_HEADS: Final = (1, 4, 16)  # masks are found by how they begin
 
 
 @dataclass
@@ -37,6 +38,7 @@ class JobLog:
     commands: int = 0
     _known: set[str] = field(default_factory=set)
     _stopped_by: str = ""
+    _by_head: dict[int, dict[str, list[str]]] = field(default_factory=lambda: {size: {} for size in _HEADS})
 
     @property
     def text(self) -> str:
@@ -52,15 +54,17 @@ class JobLog:
             if text and text not in self._known:
                 self._known.add(text)
                 self.masks.append(text)
+                size = max(size for size in _HEADS if size <= len(text))
+                self._by_head[size].setdefault(text[:size], []).append(text)
 
     def masked(self, text: str) -> str:
         """A text with every mask in it replaced; ranges that touch are one."""
         hidden = bytearray(len(text))
-        for mask in self.masks:
-            place = text.find(mask)
-            while place >= 0:
-                hidden[place : place + len(mask)] = b"\1" * len(mask)
-                place = text.find(mask, place + 1)
+        for size, heads in self._by_head.items():
+            for place in range(len(text)) if heads else ():
+                for mask in heads.get(text[place : place + size], ()):
+                    if text.startswith(mask, place):
+                        hidden[place : place + len(mask)] = b"\1" * len(mask)
         shown = ("\0" if hide else char for char, hide in zip(text, hidden, strict=True))
         return re.sub("\0+", HIDDEN, "".join(shown))
 

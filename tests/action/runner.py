@@ -61,7 +61,7 @@ class Runner:
         self.environment: dict[str, str] = {}
         self.paths: list[str] = []
         self.summary = ""
-        self.commands_run: list[list[str]] = []
+        self.written: list[str] = []
         self.steps: dict[str, Step] = {}
         self.status = "success"
         self._job = job
@@ -239,6 +239,7 @@ class Runner:
         """What a step wrote into its files; they are gone afterwards. Raises FileCommandError."""
         try:
             texts = {name: path.read_bytes().decode() for name, path in files.items()}
+            self.written += [texts["GITHUB_ENV"], texts["GITHUB_OUTPUT"]]
             added, outputs = pairs(texts["GITHUB_ENV"]), pairs(texts["GITHUB_OUTPUT"])
         finally:
             for path in files.values():

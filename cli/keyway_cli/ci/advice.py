@@ -49,7 +49,7 @@ def advised(error: KeywayError, inputs: Inputs) -> KeywayError:
             error.hint = (
                 f"does {place.environment} exist (keyway env list)? Without a rule a run reads environments that are "
                 "not protected, on the default branch, for push, schedule, workflow_dispatch, release and deployment; "
-                "anything else, production and pull requests too, needs a rule that an administrator of the repository "
-                f"makes ({_PAGE}, Rules)"
+                "other branches and tags, other events and production need a rule that an administrator of the "
+                f"repository makes ({_PAGE}, Rules). A run for a pull request reads nothing"
             )
     return error

@@ -52,7 +52,9 @@ def _is_hidden(text: str, *, everything: bool) -> bool:
 
 
 def _lines(value: str) -> list[str]:
-    return [line for line in re.split(r"[\r\n]+", value) if line.strip()]
+    """The lines of a value: as a log has them, and as programs have them that know more line ends (U+2028, U+0085)."""
+    lines = [*re.split(r"[\r\n]+", value), *value.splitlines()]
+    return [line for line in dict.fromkeys(lines) if line.strip()]
 
 
 def _parts(value: str, *, everything: bool) -> Iterator[str]:
@@ -71,10 +73,13 @@ def _forms_of_value(value: str) -> set[str]:
 
 
 def _wrapped(raw: bytes) -> Iterator[str]:
+    """The lines of wrapped Base64; the last one also as it begins when more follows, as the line end of `echo` does."""
     encoded = b64encode(raw).decode()
+    decided = encoded[: len(raw) * 8 // 6]
     for width in _WRAPPED:
         if len(encoded) > width:
-            yield from (encoded[place : place + width] for place in range(0, len(encoded), width))
+            for text in (encoded, decided):
+                yield from (text[place : place + width] for place in range(0, len(text), width))
 
 
 def _forms_of_part(part: str) -> set[str]:
