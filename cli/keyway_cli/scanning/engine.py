@@ -31,7 +31,7 @@ _GLUE: Final = re.compile(
     (?: [ \t]{0,4}[,{]?[ \t]*\r?\n\s{0,40}(?:type[ ]*=[ ]*\w+\s+)?["']?(?:value|Value|default)["']?[ \t]*[=:][ \t]*
       | [ \t]{1,4}(?:value|content)[ \t]?=[ \t]?
       | [ \t]{0,20}
-        (?: :[ \t]*[A-Za-z&][\w\[\]<>, |.&']{0,40}?[ \t]?= | :- | := | => | -> | \?\?= | \|\|= | ={1,3} | [:>,(] )
+        (?: :[ \t]*[A-Za-z&][\w\[\]<>, |.&']{0,40}?[ \t]=[ \t] | :- | := | => | -> | \?\?=? | \|\|=? | ={1,3} | [:>,(] )
         [ \t]{0,20}
       | (?P<blank>[ \t]{1,4})
     )
@@ -42,6 +42,7 @@ _GLUE: Final = re.compile(
 )
 
 
+_DOTTED: Final = re.compile(rb"(?m)^[ \t]*[\w.-]+(?=[ \t]*[=:])")
 _Beginnings = dict[bytes, list[tuple[bytes, Rule]]]
 
 
@@ -84,12 +85,14 @@ class Engine:
         self._flag: Final = re.compile(_alternation(self._near))
         self._known: set[bytes] = set()
         self._telling: dict[bytes, _Word] = {}
+        self._told: set[bytes] = set()
 
     def search(self, read: Callable[[int], bytes], name: str) -> Iterator[Found]:
         """Every secret in what is read, in order; none that overlaps another."""
         data, line, column = b"", 1, 0
+        dotted = name.endswith(".properties")
         while block := read(BLOCK):
-            data += block
+            data += _DOTTED.sub(_joined, block) if dotted else block
             cut = _cut(data)
             yield from self._found(data, cut, name, line, column)
             gone = data[:cut]
@@ -133,7 +136,7 @@ class Engine:
         if new:
             self._judge(new)
         shared: set[bytes] = set()
-        for word in words & self._telling.keys():
+        for word in words & self._told:
             told = self._telling[word]
             starts = tuple(pair for pair in told.starts if pair[0] not in shared)
             shared.update(start for start, _ in told.starts)
@@ -143,6 +146,7 @@ class Engine:
         if len(self._known) > _MOST_WORDS:
             self._known.clear()
             self._telling.clear()
+            self._told.clear()
         self._known |= new
         for word in new:
             if word[:_HEAD] in self._heads or word in self._whole:
@@ -153,6 +157,7 @@ class Engine:
         plain = joined.lower().translate(None, _NOT_JOINERS)
         if self._flag.search(plain):
             self._judge_names(joined, plain)
+        self._told.update(new & self._telling.keys())
 
     def _judge_names(self, joined: bytes, plain: bytes) -> None:
         for word, letters in zip(joined.split(b"\n"), plain.split(b"\n"), strict=True):
@@ -161,6 +166,11 @@ class Engine:
             rules = {rule for name, found in self._near.items() if name in letters for rule in found}
             near = tuple(sorted(rules, key=lambda rule: rule.order))
             self._telling[word] = self._telling.get(word, _Word((), ()))._replace(near=near)
+
+
+def _joined(name: re.Match[bytes]) -> bytes:
+    """A name whose parts have dots between them, as one word."""
+    return name[0].replace(b".", b"_")
 
 
 def _cut(data: bytes) -> int:

@@ -34,7 +34,7 @@ class Rule:
         self._end: Final[str] = told.get("end", _END)
         self._entropy: Final[float] = told.get("entropy", _BEHIND_START if self.starts else _BEHIND_NAME)
         # What tells more wins where two kinds fit: how it begins, then what it is called, then what looks random.
-        self.rank: Final = (self.check in LOOSE, not self.starts, order)
+        self.rank: Final = (self.check in LOOSE, not (self.starts or told.get("first", False)), order)
 
     @cached_property
     def pattern(self) -> re.Pattern[bytes]:
