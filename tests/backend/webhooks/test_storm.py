@@ -92,7 +92,8 @@ def nothing(_line: str) -> None:
 def weather(stack: Stack, storm: Storm, folder: Path, kills: int, say: Callable[[str], None] = nothing) -> None:
     """The storm, with workers that are killed in the middle of their jobs, and somebody removed while it goes on."""
     github = GitHub(stack)
-    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=0.3, times=0)
+    # Slower than deliveries come, so that there is always more to do than what the backend does itself.
+    github.do("fault", kind="delay", pattern="GET /app/installations/*", seconds=2.0, times=0)
     home = stage.home(stack, "storm")
     login = github.user("storm")
     github.do("set-role", repo=home.full_name, login=login, role="write")
@@ -109,12 +110,12 @@ def weather(stack: Stack, storm: Storm, folder: Path, kills: int, say: Callable[
             say(f"worker {number + 1} killed; {progress(stack, storm)}")
             child, _ = opened.enter_context(process(stack, folder / f"after-{number}.log", "worker", **QUICK))
         assert torn, "no worker was killed in the middle of its jobs"
+        github.do("clear-faults")
         github.do("set-role", repo=home.full_name, login=login, role=None, webhook=True)
         assert send(stack.api_url, pull).status == 403
         statuses = sending.result()
         assert statuses == {200: 2 * storm.count}
         say(f"sent, answered {statuses}; {progress(stack, storm)}")
-        github.do("clear-faults")
         until(lambda: over(stack, storm), "applied")
     assert applied(stack, storm) == (storm.count,) * 3
     assert ended(stack, storm) == (len(storm.removed),) * 2
