@@ -99,9 +99,11 @@ class TestCommands:
     def test_what_lies_outside_is_what_is_known_of_it(self) -> None:
         """Each command for somebody else's service is one of those that the public clients document."""
         assert {command for command in COMMANDS if way(command) is Way.OUTSIDE} == set(PUBLIC)
-        action = yaml.safe_load(next(block.text for block in blocks() if block.language == "yaml"))[0]
-        assert action["uses"] == "keywaysh/keyway-action@v1"
-        assert set(action["with"]) == {"api-url", "token", "environment"}
+        ours, public = (yaml.safe_load(block.text)[0] for block in blocks() if block.language == "yaml")
+        assert public["uses"] == "keywaysh/keyway-action@v1"
+        assert set(public["with"]) == {"api-url", "token", "environment"}
+        assert re.fullmatch(r"acme/keyway@[0-9a-f]{40}", ours["uses"])
+        assert ours["with"].keys() <= yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"].keys()
 
     def test_the_private_key_line_gives_one_line_that_the_backend_reads(self, tmp_path: Path) -> None:
         """The command of step 2 turns a file of many lines into base64 on one."""
