@@ -45,6 +45,7 @@ docs: ## the pages of docs/ that are made from code
 	@.venv/bin/python scripts/api_page.py
 	@.venv/bin/python scripts/configuration_page.py
 	@.venv/bin/python scripts/cli_page.py
+	@.venv/bin/python scripts/mcp_page.py
 
 bench: ## every speed figure, beside its floor, in one run
 	@scripts/setup

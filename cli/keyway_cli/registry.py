@@ -17,6 +17,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Look and undo", ("diff", "history", "rollback", "trash", "scan")),
     ("Vault", ("env", "api-keys", "connect", "connections", "disconnect", "sync", "open", "readme")),
     ("Help", ("doctor", "completion")),
+    ("Assistants", ("mcp",)),
 )
 VERBS: Final = tuple(name for _, names in SECTIONS for name in names)
 

@@ -146,6 +146,17 @@ def digests(api: Api, place: Place) -> Digests:
         raise foreign("its answer has no digests") from None
 
 
+def copy_secret(api: Api, repository: str, secret: str, wanted: Json, based_on: Revision) -> Json:
+    """One value into another environment or under another key; it is re-sealed on the server and not shown."""
+    path = f"{path_of(repository)}/secrets/{_quoted(secret)}/copy"
+    return data_of(api.call("POST", path, wanted, headers=if_match(based_on)))
+
+
+def exposure(api: Api, repository: str) -> list[Json]:
+    """Who saw which secrets, with what was changed since: `user`, `secrets`. Others only for who manages the vault."""
+    return list(_pages(api, f"{path_of(repository)}/exposure", limit=100))
+
+
 # --- trash
 
 

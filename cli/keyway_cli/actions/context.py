@@ -9,7 +9,7 @@ from keyway_core.names import is_repository
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli import repo
-from keyway_cli.api import Api, Place
+from keyway_cli.api import USER_AGENT, Api, Place
 from keyway_cli.errors import Misconfigured, NotSignedIn, UsageProblem
 from keyway_cli.origin import parse_origin
 from keyway_cli.session import Login, Sessions
@@ -44,10 +44,11 @@ class Chosen(NamedTuple):
 class Context:
     """One command on one server. Everything is found when it is asked for, and nothing before."""
 
-    def __init__(self, settings: Settings, terminal: Terminal, chosen: Chosen) -> None:
+    def __init__(self, settings: Settings, terminal: Terminal, chosen: Chosen, agent: str = USER_AGENT) -> None:
         self.settings = settings
         self.terminal = terminal
         self.chosen = chosen
+        self.agent = agent
         self.sessions = Sessions(settings.config, settings.token_store, settings.runtime)
         self._repository = checked_repository(chosen.vault) or settings.repository
         self._api_url = ""
@@ -79,7 +80,7 @@ class Context:
         """The server, on behalf of a token or of nobody."""
         from keyway_cli.transport import Transport
 
-        return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token)
+        return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token, self.agent)
 
     def repository(self) -> str:
         """owner/name: from -r, from KEYWAY_REPOSITORY, from keyway.toml, or from the git remote `origin`."""

@@ -1,0 +1,68 @@
+"""An assistant: the official SDK's client, connected to the real `keyway mcp`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from beside import Beside
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp.types import Implementation
+from person import KEYWAY, Person
+
+NAME = "hostile-assistant"
+
+
+class Answer(NamedTuple):
+    """What a tool answered: the whole text, and what it says as JSON."""
+
+    text: str
+    failed: bool
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+class Assistant:
+    """Calls tools, and keeps every byte that it ever got."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.transcript: list[str] = []
+
+    async def call(self, tool: str, **arguments: Any) -> Answer:
+        """One call."""
+        result = await self._client.call_tool(tool, arguments)
+        self.transcript.append(result.model_dump_json())
+        (content,) = result.content
+        self.transcript.append(content.text)
+        return Answer(content.text, bool(result.is_error))
+
+    async def run(self, *command: str, environment: str | None = None, **more: Any) -> Answer:
+        """One program."""
+        chosen = {"environment": environment} if environment else {}
+        return await self.call("keyway_inject_run", command=command[0], args=list(command[1:]), **chosen, **more)
+
+    async def tools(self) -> list[Any]:
+        """What the server offers."""
+        return list((await self._client.list_tools()).tools)
+
+
+@asynccontextmanager
+async def assistant(
+    person: Person, beside: Beside | None, options: Sequence[str] = (), *, mode: str = "auto", name: str = NAME
+) -> AsyncIterator[Assistant]:
+    """A connected assistant. `mode` is the era of the protocol; without a person beside it there is no browser."""
+    browser = {"BROWSER": beside.browser} if beside else {}
+    server = StdioServerParameters(
+        command=KEYWAY, args=["mcp", *options], env=person.variables | browser, cwd=person.clone
+    )
+    with Path(person.home, "server.log").open("w", encoding="utf-8") as errors:  # noqa: ASYNC230 - once, at the start
+        transport = stdio_client(server, errlog=errors)
+        async with Client(transport, client_info=Implementation(name=name, version="1.0"), mode=mode) as client:
+            yield Assistant(client)

@@ -1,0 +1,34 @@
+"""Assistants with the real server and the official client, and people beside them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from keyway_standalone.processes import Stack
+
+sys.path.append(str(Path(__file__).parents[1] / "cli"))
+from beside import Beside
+from person import Person
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture
+def owner(stack: Stack, tokens: dict[str, str], tmp_path: Path) -> Person:
+    """An administrator in the clone of a repository of their own, with a vault."""
+    name = f"{stack.control.login('outsider')}/mcp-{os.getpid()}-{next(_NUMBERS)}"
+    stack.control.create_repo(name)
+    person = Person(tmp_path / "owner", name).at(stack.api_url, tokens["outsider"])
+    done = person.keyway("init")
+    assert done.code == 0, done.err
+    return person
+
+
+@pytest.fixture
+def beside(tmp_path: Path) -> Beside:
+    """Whoever sits before the machine: says no until told otherwise, and remembers what was asked."""
+    return Beside(tmp_path / "beside")
