@@ -110,6 +110,8 @@ def _seconds(text: str) -> float:
 
 
 def _has_screen(environ: Mapping[str, str]) -> bool:
+    if environ.get("BROWSER"):
+        return True
     if environ.get("SSH_CONNECTION"):
         return False
     return sys.platform in {"darwin", "win32"} or bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))

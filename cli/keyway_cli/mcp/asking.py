@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hmac
 import html
-import os
 import secrets
 import threading
 import webbrowser
@@ -71,7 +70,7 @@ class Person:
 
     def __init__(self, client: Callable[[], str], *, has_screen: bool, seconds: float = WAIT_SECONDS) -> None:
         self._client = client
-        self._reachable = has_screen or bool(os.environ.get("BROWSER"))
+        self._reachable = has_screen
         self._seconds = seconds
         self._one_at_a_time = threading.Lock()
 
