@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,22 @@ def test_a_shell_evaluates_it(alice: Person, server: Peer) -> None:
         ["sh", "-c", script], cwd=alice.clone, env=alice.at(server.url).variables, capture_output=True, check=True
     )
     assert done.stdout.decode() == "|".join([VALUES["A"], VALUES["B_URL"], VALUES["PEM"], ""])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [(("export", "--format", "yaml"), {"tomllib"}), (("import", "a.json"), {"yaml.parser"}), (("--help",), set[str]())],
+)
+def test_nothing_is_loaded_that_is_not_used(
+    alice: Person, server: Peer, arguments: tuple[str, ...], more: set[str]
+) -> None:
+    """Writing YAML needs no library; reading JSON needs none but ours; only reading YAML loads PyYAML."""
+    alice.at(server.url).write('{"A": "1"}', "a.json")
+    command = [sys.executable, "-X", "importtime", "-m", "keyway_cli", *arguments]
+    done = subprocess.run(command, cwd=alice.clone, env=alice.variables, capture_output=True, check=True)
+    loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr.decode(), re.MULTILINE))
+    assert loaded & ({"yaml", "keyring", "rich", "cryptography", "zipfile"} | more) == set()
+    assert "click" in loaded
 
 
 def test_dotenv_is_the_default(alice: Person, server: Peer, tmp_path: Path) -> None:

@@ -116,6 +116,7 @@ def test_nothing_is_refused_that_would_have_arrived(tmp_path: Path) -> None:
         ("github", "NODE_OPTIONS", "keeps for itself"),
         ("k8s", "K" * 254, "253 characters"),
         *((name, "A-B", "is no name") for name in FORMATS),
+        *((name, "LD_PRELOAD", "how programs start") for name in FORMATS),
         *((name, "A\nB", "is no name") for name in FORMATS),
     ],
 )

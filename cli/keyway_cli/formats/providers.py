@@ -9,13 +9,14 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli.formats.reading import Table, Unreadable, parse, shown
 
+FILE: Final = Path(__file__).with_name("providers.toml")
 PLAIN: Final = "plain"
 _STRUCTURED: Final = ("json", "yaml")
 _ENCRYPTED: Final = "encrypted:"
@@ -65,8 +66,7 @@ def read(text: str, syntax: str, said: str | None) -> Found:
 
 @cache
 def _providers() -> list[dict[str, Any]]:
-    text = files("keyway_cli.formats").joinpath("providers.toml").read_text(encoding="utf-8")
-    return list(tomllib.loads(text)["provider"])
+    return list(tomllib.loads(FILE.read_text(encoding="utf-8"))["provider"])
 
 
 def _unknown(document: Any, syntax: str, said: str | None) -> str:
