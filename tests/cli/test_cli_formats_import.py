@@ -200,16 +200,15 @@ def test_a_bad_file_is_told_by_its_line(alice: Person, name: str, data: bytes, w
     assert (done.code, done.out) == (1, "")
     assert words in done.err
     assert "canary" not in done.err
-    assert alice.keyway("import", name, "--json").json["error"]["exitCode"] == 1
 
 
 def test_what_is_no_file(alice: Person, tmp_path: Path) -> None:
-    """Missing, a folder, a device, a link out of the repository."""
+    """Missing, a folder, a device, a link out of the repository; with --json the error is an object."""
     (tmp_path / "x.json").write_text('{"A": "canary"}')
     (alice.clone / "link.json").symlink_to(tmp_path / "x.json")
     for name in ("missing.json", ".", "/dev/zero", "link.json"):
-        done = alice.at(NOBODY).keyway("import", name)
-        assert (done.code, "canary" in done.err) == (1, False), name
+        done = alice.at(NOBODY).keyway("import", name, "--json")
+        assert (done.code, done.json["error"]["exitCode"], "canary" in done.err) == (1, 1, False), name
 
 
 def test_an_environment_has_room_for_a_thousand(alice: Person) -> None:

@@ -221,7 +221,7 @@ def test_large_files_take_as_long_as_reading_them() -> None:
     assert values(found("a.yaml", f"A: {one}\n".encode())) == {"A": one}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(max_size=200), st.sampled_from([*SYNTAXES]))
 def test_any_text_is_read_or_refused(text: str, syntax: str) -> None:
     """No other error than the one that tells where."""
@@ -229,7 +229,7 @@ def test_any_text_is_read_or_refused(text: str, syntax: str) -> None:
         assert read(text, syntax, "plain").entries
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     """Under a name that says nothing."""
@@ -247,7 +247,7 @@ _TREES: Final = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(_TREES)
 def test_any_shape_is_read_or_refused(document: Any) -> None:
     """Members of the providers' names in places where no provider puts them."""
