@@ -121,8 +121,10 @@ class _Scan:
     def finds(self, place: Place) -> Iterator[Find]:
         """Every find that is not known already."""
         for source in place.sources(lambda name: not (self._ignored.file(name) or self._excluded.file(name))):
+            before = self.size
             text = files.text_of(self._counted(source.read))
             if text is None:
+                self.size = before
                 continue
             self.files += 1
             for found in self._engine.search(text, source.name):

@@ -42,6 +42,8 @@ _GLUE: Final = re.compile(
 )
 
 
+# What no kind that is found by its name is shorter than, but for the first word of an Authorization header.
+_VALUE: Final = re.compile(rb"""[^\s"'`<>]{8}|[A-Za-z]{5,6}[ ]""")
 _DOTTED: Final = re.compile(rb"(?m)^[ \t]*[\w.-]+(?=[ \t]*[=:])")
 _Beginnings = dict[bytes, list[tuple[bytes, Rule]]]
 
@@ -115,12 +117,14 @@ class Engine:
 
     def _hits(self, data: bytes, name: str) -> Iterator[Hit]:
         seen: set[tuple[int, int]] = set()
+        asked: dict[tuple[Rule, ...], list[Rule]] = {}
         for word, told in self._words(data):
             for start, rule in told.starts:
                 if rule.concerns(name):
                     yield from _starting(data, start, rule)
-            near = [rule for rule in told.near if rule.concerns(name)]
-            if near:
+            if told.near not in asked:
+                asked[told.near] = [rule for rule in told.near if rule.concerns(name)]
+            if near := asked[told.near]:
                 yield from _named(data, word, near, seen)
         if self._more is not None:
             yield from self._more(data)
@@ -238,7 +242,7 @@ def _named(data: bytes, word: bytes, rules: list[Rule], seen: set[tuple[int, int
     place = data.find(word)
     while place >= 0:
         glue = _GLUE.match(data, place + len(word))
-        if glue is not None and (place, glue.end()) not in seen:
+        if glue is not None and _VALUE.match(data, glue.end()) and (place, glue.end()) not in seen:
             seen.add((place, glue.end()))
             yield from _values(data, place, glue, rules)
         place = data.find(word, place + len(word))

@@ -18,6 +18,7 @@ from keyway_cli.files import reason
 
 _SAFE: Final = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false")
 _LISTED: Final = 1 << 16
+_AHEAD: Final = 64
 _LOOKED_AT: Final = 8_000
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NEVER: Final = frozenset({".git", ".hg", ".svn"})
@@ -84,11 +85,9 @@ class Staged:
         """Every staged file."""
         with _Blobs(self._root) as blobs:
             listing = ["diff", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames", "--diff-filter=AMT"]
-            for blob, path in _raw(_stream(self._root, listing)):
-                name = os.fsdecode(path)
-                if wanted(name):
-                    with blobs.opened(blob) as read:
-                        yield Source(name, read)
+            staged = [(blob, os.fsdecode(path), "") for blob, path in _raw(_stream(self._root, listing))]
+            for place in range(0, len(staged), _AHEAD):
+                yield from _sources(blobs, [one for one in staged[place : place + _AHEAD] if wanted(one[1])])
 
     def is_new(self, name: str, first: int, last: int) -> bool:
         """Whether any of these lines was added or changed."""
@@ -113,13 +112,16 @@ class History:
         commits, seen = _Commits(), set[bytes]()
         with _Blobs(self._root) as blobs:
             told = _stream(self._root, [*listing, "--diff-filter=AMT", "--format=%x01%H"])
+            batch: list[tuple[bytes, str, str]] = []
             for blob, path in _raw(told, commits):
                 name = os.fsdecode(path)
-                if blob in seen or not wanted(name):
-                    continue
-                seen.add(blob)
-                with blobs.opened(blob) as read:
-                    yield Source(name, read, commits.current)
+                if blob not in seen and wanted(name):
+                    seen.add(blob)
+                    batch.append((blob, name, commits.current))
+                if len(batch) == _AHEAD:
+                    yield from _sources(blobs, batch)
+                    batch = []
+            yield from _sources(blobs, batch)
 
 
 class _Commits:
@@ -142,11 +144,14 @@ class _Blobs:
         self._told.close()
         self._process.wait()
 
+    def ask(self, blobs: list[bytes]) -> None:
+        """Asks for some blobs, so few that the question fits into a pipe; they are to be opened in this order."""
+        self._asked.write(b"".join(blob + b"\n" for blob in blobs))
+        self._asked.flush()
+
     @contextmanager
     def opened(self, blob: bytes) -> Iterator[Read]:
-        """What reads a blob; what was not read of it is passed over afterwards."""
-        self._asked.write(blob + b"\n")
-        self._asked.flush()
+        """What reads the next blob; what was not read of it is passed over afterwards."""
         answer = self._told.readline().split()
         if len(answer) != 3:
             raise Misconfigured(f"git does not have the object {blob.decode()}", "git fsck, or git fetch --refetch")
@@ -164,6 +169,13 @@ class _Blobs:
             while left and read(_LISTED):
                 pass
             self._told.read(1)
+
+
+def _sources(blobs: _Blobs, batch: list[tuple[bytes, str, str]]) -> Iterator[Source]:
+    blobs.ask([blob for blob, _, _ in batch])
+    for blob, name, commit in batch:
+        with blobs.opened(blob) as read:
+            yield Source(name, read, commit)
 
 
 def text_of(read: Read) -> Read | None:
