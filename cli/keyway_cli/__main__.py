@@ -21,9 +21,11 @@ def main() -> int:
         if arguments in (["--version"], ["-V"]):
             print(f"keyway {__version__}", flush=True)
             return 0
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
     except OSError as error:
         return _unwritable(error)
+    return code
 
 
 def _run(arguments: list[str]) -> int:

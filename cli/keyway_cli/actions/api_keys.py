@@ -77,7 +77,7 @@ def _one(api: Api, named: str) -> dict[str, Any]:
     keys = [_entry(key) for key in vaults.api_keys(api)]
     found = [key for key in keys if key["isActive"] and named in {key["id"], key["name"], key["prefix"]}]
     if not found:
-        raise NotFound("you have no such active key", "keyway api-keys list shows them")
+        raise NotFound(f"you have no active key {named}", "keyway api-keys list shows them")
     if len(found) > 1:
         raise UsageProblem("several keys are called that", "name one by its id: keyway api-keys list")
     return found[0]

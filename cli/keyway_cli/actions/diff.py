@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from keyway_cli import envfiles, vaults
 from keyway_cli.actions.context import Context
 from keyway_cli.actions.fetch import fetch_or_empty
+from keyway_cli.actions.names import existing
 from keyway_cli.changes import same
 from keyway_cli.errors import ExitCode, KeywayError, NotFound, UsageProblem
 
@@ -77,6 +78,8 @@ def _environments(context: Context, left: str, right: str, *, keys_only: bool) -
         found = vaults.compare(api, repository, left, right)
     except NotFound:
         full_left, full_right = envfiles.full_name(left), envfiles.full_name(right)
+        for name in (full_left, full_right):
+            existing(api, repository, name)
         if (full_left, full_right) == (left, right):
             raise
         left, right = full_left, full_right

@@ -7,7 +7,8 @@ from keyway_core.names import is_environment
 from keyway_cli import vaults
 from keyway_cli.actions.consent import agreed
 from keyway_cli.actions.context import Context
-from keyway_cli.errors import UsageProblem
+from keyway_cli.actions.names import existing
+from keyway_cli.errors import NotFound, UsageProblem
 
 
 def list_environments(context: Context) -> None:
@@ -34,8 +35,12 @@ def create_environment(context: Context, *, name: str) -> None:
 
 def rename_environment(context: Context, *, name: str, new_name: str) -> None:
     """Gives one another name. What it holds, and its history, stay."""
-    place = context.place(name)
-    vaults.rename_environment(context.api(), place, _checked(new_name))
+    place, api = context.place(name), context.api()
+    try:
+        vaults.rename_environment(api, place, _checked(new_name))
+    except NotFound:
+        existing(api, place.repository, name)
+        raise
     context.terminal.result(
         {"repository": place.repository, "renamed": name, "name": new_name}, f"{name} is called {new_name} now"
     )
@@ -44,6 +49,7 @@ def rename_environment(context: Context, *, name: str, new_name: str) -> None:
 def delete_environment(context: Context, *, name: str) -> None:
     """Deletes one with everything in it, not by way of the trash."""
     place, api = context.place(name), context.api()
+    existing(api, place.repository, name)
     there = [secret for secret in vaults.secrets(api, place.repository) if secret.get("environment") == name]
     what = f"{name} of {place.repository} and its {len(there)} secret{'' if len(there) == 1 else 's'}"
     if not agreed(context, f"Delete {what}? There is no way back.", f"this would delete {what}"):

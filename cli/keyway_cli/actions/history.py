@@ -39,7 +39,10 @@ def history(context: Context, *, limit: int) -> None:
 def show_revision(context: Context, *, named: str) -> None:
     """Prints one revision with the names that it changed."""
     place = context.place()
-    found = vaults.revision(context.api(), place, named)
+    try:
+        found = vaults.revision(context.api(), place, named)
+    except NotFound as missing:
+        raise _unknown(missing, place, named) from None
     entry, keys = _entry(found), _keys(found)
     context.terminal.say(
         f"revision {entry['number']} of {place}, {minute(entry['createdAt'])} UTC, by {entry['author'] or '-'}"
@@ -107,11 +110,16 @@ def _planned(api: Api, place: Place, named: str) -> tuple[Changes, Any]:
     try:
         found = vaults.revision_diff(api, place, named, str(base.number))
     except NotFound as missing:
-        missing.message = f"{place} has no revision {named}, or you may not see it"
-        missing.hint = "keyway history shows them"
-        raise
+        raise _unknown(missing, place, named) from None
     names = {word: sorted(map(str, found.get(word) or [])) for word in ("added", "changed", "removed")}
     return Changes(names["added"], names["changed"], names["removed"], []), base
+
+
+def _unknown(missing: NotFound, place: Place, named: str) -> NotFound:
+    """With the server's own hint where it is the vault that is missing."""
+    if missing.hint:
+        return missing
+    return NotFound(f"{place} has no revision {named}, or you may not see it", "keyway history shows them")
 
 
 def _entry(revision: Json) -> dict[str, Any]:

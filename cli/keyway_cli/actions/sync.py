@@ -56,7 +56,11 @@ def sync(context: Context, wish: Wish) -> None:
 
 def _project(context: Context, api: Api, wish: Wish) -> Json:
     """The project that is meant: named, the only one, the one linked to this repository, or a person's choice."""
-    reached = vaults.projects(api, wish.provider)
+    try:
+        reached = vaults.projects(api, wish.provider)
+    except NotFound as unknown:
+        unknown.hint = unknown.hint or "keyway connections shows which providers this server knows"
+        raise
     if not reached:
         raise NotFound(
             f"no connection of yours reaches a project at {wish.provider}", f"keyway connect {wish.provider}"

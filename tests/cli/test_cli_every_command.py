@@ -1,0 +1,321 @@
+"""Every command against the real system, in a pipe and at a terminal: when it works, and in every way that it fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from keyway_cli.registry import VERBS
+from keyway_standalone.processes import Stack
+from peer import Answer, Peer, Request, listening
+from person import KEYWAY, NOBODY, Dialogue, Done, Person
+from situations import SITUATIONS, TABLE, Row
+from stack import sign_in
+
+ALONE = ("unshare", "--net")
+ELSEWHERE = {"KEYWAY_DASHBOARD_URL": "https://app.example.com"}
+
+
+def command_of(verb: str, situation: str) -> Row:
+    row = TABLE[verb][situation]
+    assert isinstance(row, Row)
+    return row
+
+
+def test_every_command_has_its_rows() -> None:
+    """Each of the registry, each situation: a row, or a reason why there is none."""
+    assert set(VERBS) - set(TABLE) == set()
+    for verb, rows in TABLE.items():
+        assert set(rows) == set(SITUATIONS), verb
+        assert all(isinstance(row, Row) or len(row) > 10 for row in rows.values()), verb
+        typed = [row.typed[0] for row in rows.values() if isinstance(row, Row)]
+        assert set(typed) == {verb}
+
+
+class Scene:
+    """One repository with a vault and one without, and everybody who tries something there."""
+
+    def __init__(self, stack: Stack, tokens: dict[str, str], folder: Path, full: Path) -> None:
+        self._stack, self._tokens, self._folder = stack, tokens, folder
+        owner = stack.control.login("outsider")
+        self.filled, self.bare = (f"{owner}/{kind}-{os.urandom(4).hex()}" for kind in ("filled", "bare"))
+        for name in (self.filled, self.bare):
+            stack.control.create_repo(name)
+            stack.control.set_role(name, stack.control.login("teammate"), "write")
+            stack.control.set_role(name, stack.control.login("reader"), "read")
+        self.people = {
+            "owner": self._person("outsider"),
+            "colleague": self._person("teammate"),
+            "writer": self._person("teammate"),
+            "reader": self._person("reader"),
+            "stranger": self._person("stranger"),
+            "nobody": self._person(None),
+            "bare": self._person("outsider", self.bare),
+            "writer of bare": self._person("teammate", self.bare),
+            "changer": self._person("outsider"),
+            "importer": self._person("outsider"),
+            "full": self._person("outsider", folder=full),
+            "broken": self._person("outsider"),
+            "bad file": self._person("outsider"),
+        }
+        self._fill()
+
+    def _person(self, cast: str | None, name: str = "", folder: Path | None = None) -> Person:
+        person = Person(folder or self._folder / os.urandom(4).hex(), name or self.filled)
+        person.at(self._stack.api_url, self._tokens[cast] if cast else None).write("A=1\nKEPT=canary-kept\n")
+        person.write('{"IMPORTED": "1"}', "some.json")
+        person.variables |= ELSEWHERE
+        return person
+
+    def _fill(self) -> None:
+        owner = self.people["owner"]
+        assert owner.keyway("init").code == 0
+        lost = [f"{word}_{mode}" for word in ("UNSET", "LOST") for mode in ("pipe", "term")] + ["TAKEN", "IMPORTED"]
+        owner.write("A=1\nKEPT=canary-kept\n" + "".join(f"{key}=x\n" for key in lost), ".env.fill")
+        assert owner.keyway("push", "-f", ".env.fill", "-e", "development").code == 0
+        (owner.clone / ".env.fill").unlink()
+        owner.write("A=1\n", ".env.staging")
+        assert owner.keyway("push", "-f", ".env.staging").code == 0
+        assert owner.keyway("unset", "LOST_pipe", "LOST_term", "TAKEN", "--yes").code == 0
+        assert owner.keyway("set", "TAKEN=1").code == 0
+        (owner.clone / ".env.staging").unlink()
+        for name in ("changer", "reader"):
+            self.people[name].write("A=mine\n")
+        self.people["broken"].write("environment = 3\n", "keyway.toml")
+        for name in (".env", ".env.bad"):
+            self.people["bad file"].write("no assignment\n", name)
+        self.people["bad file"].write('{"IMPORTED": ', "bad.json")
+        self.people["full"].write("# Title\n", "README.md")
+
+    def fresh(self, kind: str) -> Person:
+        """Somebody who signs in or out, and is needed once."""
+        person = self._person(None)
+        if kind == "damaged":
+            self._keep(person, "{")
+        elif kind == "leaver":
+            self._keep_token(person, self._session())
+        elif kind == "absent":
+            self._keep_token(person, "a-token")
+        return person
+
+    def _session(self) -> str:
+        return sign_in(self._stack, self._stack.control.login("teammate"))
+
+    def _keep_token(self, person: Person, token: str) -> None:
+        url = person.variables["KEYWAY_API_URL"]
+        self._keep(person, f'{{"apiUrl": "{url}", "username": "x", "token": "{token}"}}')
+
+    def _keep(self, person: Person, text: str, url: str = "") -> None:
+        folder = person.home / ".config" / "keyway" / "logins"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{quote(url or person.variables['KEYWAY_API_URL'], safe='')}.json"
+        path.write_text(text)
+        path.chmod(0o600)
+
+    def at(self, person: Person, url: str) -> Person:
+        """The same person, at another server; a login moves along."""
+        for login in (person.home / ".config" / "keyway" / "logins").glob("*.json"):
+            self._keep(person, login.read_text().replace(person.variables["KEYWAY_API_URL"], url), url)
+            login.unlink()
+        person.variables["KEYWAY_API_URL"] = url
+        return person
+
+    def token(self) -> bytes:
+        return self._tokens["outsider"].encode()
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A disk of a megabyte."""
+    folder = tmp_path_factory.mktemp("full")
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], check=False).returncode:
+        pytest.skip("a disk of one's own needs root here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture(scope="module")
+def scene(stack: Stack, tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory, full: Path) -> Scene:
+    made = Scene(stack, tokens, tmp_path_factory.mktemp("scene"), full / "person")
+    for number in range(2_000):  # more pages than the disk has; the last ones one by one, since it counts loosely
+        with contextlib.suppress(OSError):
+            (full / f"filler-{number}").write_bytes(b"x")
+    return made
+
+
+class Silent:
+    """A server that takes a request and never answers it."""
+
+    def __init__(self) -> None:
+        self.asked, self._over = threading.Event(), threading.Event()
+
+    def answer(self, _: Request) -> Answer:
+        self.asked.set()
+        self._over.wait(60)
+        return Answer(500)
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[Peer]:
+        with listening(self.answer) as peer:
+            try:
+                yield peer
+            finally:
+                self._over.set()
+
+
+@contextlib.contextmanager
+def somebody(scene: Scene, situation: str, row: Row) -> Iterator[Person]:
+    """Who is in a situation; for what the situation changes, a copy of the person."""
+    usual = {"not signed in": "nobody", "no vault": "bare", "no permission": "stranger", "bad file": "broken"}
+    who = row.who or usual.get(situation, "owner")
+    person = scene.people[who] if who in scene.people else scene.fresh(who)
+    if situation == "dead server":
+        url, before = NOBODY, person.variables["KEYWAY_API_URL"]
+        scene.at(person, url)
+        yield person
+        person.variables["KEYWAY_API_URL"] = before
+    else:
+        yield person
+
+
+def shown(person: Person, row: Row, situation: str, mode: str, scene: Scene) -> Done:
+    """What a command line came to, in a pipe or at a terminal."""
+    words = [word.format(mode) for word in row.typed]
+    stdin = row.stdin.replace(b"TOKEN", scene.token())
+    command = [*(ALONE if situation == "offline" else ()), KEYWAY, *words]
+    to_full = situation == "full disk" and row.who != "full"
+    if mode == "pipe" or to_full:
+        done = subprocess.run(
+            ["sh", "-c", 'exec "$@" >/dev/full', "sh", *command] if to_full else command,
+            cwd=person.clone,
+            env=person.variables,
+            input=stdin,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    dialogue = Dialogue(command, person.clone, person.variables | {"TERM": "xterm", "COLUMNS": "300"})
+    if row.meanwhile:
+        dialogue.until("[y/N]")
+        theirs = [word.format(unique=os.urandom(4).hex()) for word in row.meanwhile]
+        assert scene.people["colleague"].keyway(*theirs).code == 0
+        dialogue.type("y\n")
+    elif row.answer:
+        dialogue.until("[y/N]").type(row.answer)
+    elif stdin:
+        dialogue.until("token").type(stdin.decode())
+    return dialogue.end()
+
+
+def interrupted(person: Person, row: Row, mode: str, scene: Scene) -> Done:
+    """Ctrl-C while the server is silent."""
+    silent, before = Silent(), person.variables["KEYWAY_API_URL"]
+    words = [word.format(mode) for word in row.typed]
+    stdin = row.stdin.replace(b"TOKEN", scene.token())
+    with silent.listening() as peer:
+        scene.at(person, peer.url)
+        try:
+            if mode == "term":
+                dialogue = Dialogue([KEYWAY, *words], person.clone, person.variables | {"TERM": "xterm"})
+                if stdin:
+                    dialogue.until("token").type(stdin.decode())
+                assert silent.asked.wait(30)
+                return dialogue.interrupt().end()
+            with subprocess.Popen(
+                [KEYWAY, *words],
+                cwd=person.clone,
+                env=person.variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as child:
+                assert child.stdin is not None
+                child.stdin.write(stdin)
+                child.stdin.close()
+                child.stdin = None
+                assert silent.asked.wait(30)
+                child.send_signal(signal.SIGINT)
+                out, err = child.communicate(timeout=30)
+            return Done(child.returncode, out.decode(), err.decode())
+        finally:
+            scene.at(person, before)
+
+
+def files_of(person: Person) -> dict[str, bytes]:
+    """Everything in a clone, without git's own."""
+    return {
+        str(path.relative_to(person.clone)): path.read_bytes()
+        for path in person.clone.rglob("*")
+        if path.is_file() and ".git/" not in str(path)
+    }
+
+
+def try_out(scene: Scene, verb: str, situation: str, mode: str) -> None:
+    """One row in one mode: the code, the words, no traceback, and after a failure no file that is new or changed."""
+    row = command_of(verb, situation)
+    with somebody(scene, situation, row) as person:
+        before = files_of(person)
+        if situation == "interrupted":
+            done = interrupted(person, row, mode, scene)
+        else:
+            done = shown(person, row, situation, mode, scene)
+        told = f"{verb}, {situation}, {mode}: {done}"
+        assert done.code == row.code, told
+        assert row.says in done.out + done.err, told
+        assert "Traceback" not in done.err, told
+        assert "is a bug" not in done.err, told
+        if row.code:
+            assert files_of(person) == before, told
+            assert mode == "term" or verb == "doctor" or "--json" in row.typed or done.out == "", told
+
+
+def modes(situation: str, number: int) -> tuple[str, ...]:
+    """What works is tried both ways, every second failure in one of them; the long run has all failures in both."""
+    if situation == "conflict":
+        return ("term",)
+    if situation == "works":
+        return ("pipe", "term")
+    return (("pipe", "term")[number // 2 % 2],) if number % 2 else ()
+
+
+REGISTERED = [verb for verb in TABLE if verb in VERBS]
+
+
+@pytest.mark.parametrize("verb", REGISTERED)
+def test_each_command_in_each_situation(scene: Scene, verb: str) -> None:
+    """Its exit code and its words, as the table has them."""
+    for number, situation in enumerate(SITUATIONS):
+        if isinstance(TABLE[verb][situation], Row):
+            for mode in modes(situation, number + REGISTERED.index(verb)):
+                try_out(scene, verb, situation, mode)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("verb", REGISTERED)
+def test_each_failure_at_a_terminal_and_in_a_pipe(scene: Scene, verb: str) -> None:
+    """Every failure both ways."""
+    for situation in SITUATIONS[1:]:
+        row = TABLE[verb][situation]
+        if isinstance(row, Row):
+            for mode in ("term",) if row.meanwhile else ("pipe", "term"):
+                try_out(scene, verb, situation, mode)
+
+
+def test_the_help_of_every_command_is_an_answer() -> None:
+    """Short, on stdout, exit 0, and without a server."""
+    assert shutil.which("git")
+    for verb in REGISTERED:
+        done = subprocess.run([KEYWAY, verb, "-h"], capture_output=True, text=True, check=False, env={"HOME": "/"})
+        assert (done.returncode, done.stderr) == (0, ""), verb
+        assert done.stdout.startswith(f"Usage: keyway {verb} ")
