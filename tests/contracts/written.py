@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
+from tests.contracts.spelling import read
 
 FOLDER: Final = Path(__file__).parent / "contract"
 NAMED: Final = "shapes"
@@ -48,7 +48,7 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All of them, by file."""
-    return tuple(_entry(one) for path in _files() if not path.stem.startswith(NAMED) for one in _read(path))
+    return tuple(_entry(one) for path in _files() if not path.stem.startswith(NAMED) for one in read(path))
 
 
 @cache
@@ -57,7 +57,7 @@ def named() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in _files():
         if path.stem.startswith(NAMED):
-            new = _read(path)
+            new = read(path)
             if twice := found.keys() & new.keys():
                 raise ValueError(f"{path.name} names again: {sorted(twice)}")
             found |= new
@@ -66,10 +66,6 @@ def named() -> dict[str, Any]:
 
 def _files() -> list[Path]:
     return sorted(FOLDER.glob("*.yaml"))
-
-
-def _read(path: Path) -> Any:
-    return yaml.safe_load(path.read_text())
 
 
 def _entry(one: Mapping[str, Any]) -> Entry:
