@@ -212,11 +212,13 @@ def test_what_is_no_file(alice: Person, tmp_path: Path) -> None:
 
 
 def test_an_environment_has_room_for_a_thousand(alice: Person) -> None:
-    """Together with what is there, told before anything is sent."""
+    """Keys and four megabytes, together with what is there, told before anything is sent."""
     with listening(Server(A="1")) as peer:
         done = alice.at(peer.url).keyway("import", "--apply", file_of(alice, {f"K{n}": "" for n in range(1000)}))
         assert (done.code, "1001 keys" in done.err) == (1, True)
         assert alice.keyway("import", file_of(alice, {f"K{n}": "" for n in range(999)})).code == 0
+        large = alice.keyway("import", file_of(alice, {f"K{n}": "x" * VALUE_BYTES for n in range(64)}))
+        assert (large.code, "4194305 bytes of values" in large.err) == (1, True)
 
 
 @pytest.mark.parametrize(("code", "status"), [(3, 401), (4, 403), (75, 503)])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from keyway_core.limits import KEYS_PER_ENVIRONMENT, REQUEST_BODY_BYTES, VALUE_BYTES
+from keyway_core.limits import KEYS_PER_ENVIRONMENT, PLAINTEXT_BYTES_PER_ENVIRONMENT, REQUEST_BODY_BYTES, VALUE_BYTES
 from keyway_core.names import is_key, is_refused_key, is_warned_key, unstorable
 from keyway_core.sensitive import Sensitive
 
@@ -106,12 +106,20 @@ def _planned(found: Found, before: dict[str, Sensitive], wanted: Wanted) -> Plan
     kept = chosen(names, only=wanted.only, excluded=wanted.excluded, prefix="")
     entries = _alone([entry if entry.left_out else _judged(entry) for entry in found.entries if entry.name in kept])
     values = {one.name: one.value for one in entries if one.value is not None and not (one.refused or one.left_out)}
-    if (count := len(values | before)) > KEYS_PER_ENVIRONMENT:
-        raise KeywayError(
-            f"the environment would have {count} keys; it may have {KEYS_PER_ENVIRONMENT}", "choose some with --only"
-        )
+    _refuse_too_much(before | values)
     refused = [entry for entry in entries if entry.refused and not entry.left_out]
     return Plan(found, values, compare(before, values), refused, [entry for entry in entries if entry.left_out])
+
+
+def _refuse_too_much(values: dict[str, Sensitive]) -> None:
+    """What an environment may hold, told before anything is sent."""
+    size = sum(len(value.reveal().encode()) for value in values.values())
+    for count, limit, what in (
+        (len(values), KEYS_PER_ENVIRONMENT, "keys"),
+        (size, PLAINTEXT_BYTES_PER_ENVIRONMENT, "bytes of values"),
+    ):
+        if count > limit:
+            raise KeywayError(f"the environment would have {count} {what}; it may have {limit}", "choose with --only")
 
 
 def _judged(entry: Entry) -> Entry:
