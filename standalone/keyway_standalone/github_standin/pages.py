@@ -199,7 +199,8 @@ def _page(title: str, body: str, status: int = 200) -> Response:
     headers = {
         "content-security-policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'",
         "cache-control": "no-store",
-        "referrer-policy": "no-referrer",
+        # Not no-referrer: a browser would then send this very form with the origin null, and it would be refused.
+        "referrer-policy": "same-origin",
         "x-content-type-options": "nosniff",
     }
     return HTMLResponse(_PAGE.substitute(title=title, style=_STYLE, body=body), status, headers)
