@@ -30,6 +30,7 @@ dev-dashboard: ## the dashboard alone, from the variables of .env
 
 test: ## set up, check, and run the suite
 	@scripts/setup
+	@scripts/browser
 	@scripts/test
 
 prove: ## the long runs
@@ -47,8 +48,11 @@ docs: ## the pages of docs/ that are made from code
 	@.venv/bin/python scripts/cli_page.py
 	@.venv/bin/python scripts/mcp_page.py
 
+assets: ## the static files of the dashboard, from pinned npm packages (needs Node; what is built is committed)
+	@scripts/assets
+
 bench: ## every speed figure, beside its floor, in one run
 	@scripts/setup
 	@.venv/bin/python -m bench
 
-.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint docs bench
+.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint docs assets bench

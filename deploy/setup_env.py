@@ -25,6 +25,8 @@ HOSTS_LINE: Final = f"127.0.0.1 {' '.join(NAMES)}"
 GENERATED: Final = {
     "ENCRYPTION_KEY": lambda: secrets.token_hex(32),
     "JWT_SECRET": lambda: secrets.token_urlsafe(48),
+    "DASHBOARD_SESSION_SECRET": lambda: secrets.token_urlsafe(48),
+    "DASHBOARD_HOP_SECRET": lambda: secrets.token_urlsafe(48),
     "DB_OWNER_PASSWORD": lambda: secrets.token_urlsafe(32),
     "DB_APP_PASSWORD": lambda: secrets.token_urlsafe(32),
     "GITHUB_APP_WEBHOOK_SECRET": lambda: secrets.token_hex(32),

@@ -151,7 +151,7 @@ def sources() -> Iterator[Path]:
         yield from sorted(
             path
             for path in (ROOT / package).rglob("*.py")
-            if "migrations" not in path.parts and "_pb2" not in path.name
+            if not {"migrations", "node_modules"} & set(path.parts) and "_pb2" not in path.name
         )
 
 

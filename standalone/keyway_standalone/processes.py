@@ -31,7 +31,7 @@ class Stack:
     """PostgreSQL, the GitHub stand-in, crypto and backend as processes of their own, talking over loopback TCP.
 
     `only` starts a part (names of `accounts.PROCESSES`); `ports` are those of `state.PORTS`, without it free ones that
-    the folder remembers; `backend_env` and `crypto_env` are laid over the variables of
+    the folder remembers; `backend_env`, `crypto_env` and `dashboard_env` are laid over the variables of
     these processes (None takes one away); `postgres_options` are server settings such as {"fsync": "off"};
     `real_github` are the variables of a real GitHub App, with which the stand-in is not started. Each process is an
     attribute (`stack.crypto.kill()`), see `process.Process`.
@@ -45,6 +45,7 @@ class Stack:
         test_controls: bool = True,
         backend_env: Overlay | None = None,
         crypto_env: Overlay | None = None,
+        dashboard_env: Overlay | None = None,
         postgres_options: Mapping[str, str] | None = None,
         with_dashboard: bool = False,
         only: set[str] | None = None,
@@ -72,6 +73,7 @@ class Stack:
         self.dashboard = self._process("dashboard", self._dashboard_command, self._http_ready("dashboard", "/"))
         self.crypto.environment.update(crypto_env or {})
         self.backend.environment.update(backend_env or {})
+        self.dashboard.environment.update(dashboard_env or {})
 
     def _names(self, only: set[str] | None, *, with_dashboard: bool) -> tuple[str, ...]:
         unwanted = set() if with_dashboard else {"dashboard"}
@@ -260,6 +262,7 @@ class Stack:
             "OPS_PORT": str(self.ports["ops"]),
             **self._tls("backend"),
             **(self.real_github or self._standin_app()),
+            **(self._hop() if "dashboard" in self._wanted else {}),
         }
         return self._module("backend", "keyway_backend", settings)
 
@@ -269,8 +272,14 @@ class Stack:
             "DASHBOARD_URL": self.dashboard_url,
             "HOST": "127.0.0.1",
             "PORT": str(self.ports["dashboard"]),
+            "DASHBOARD_SESSION_SECRET": self.instance.derived("dashboard-session"),
+            **self._hop(),
         }
         return self._module("dashboard", "keyway_dashboard", settings)
+
+    def _hop(self) -> dict[str, str]:
+        """What the dashboard proves to the backend, so that its word about browsers is believed."""
+        return {"DASHBOARD_HOP_SECRET": self.instance.derived("dashboard-hop")}
 
     def _standin_app(self) -> dict[str, str]:
         return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import hmac
 import json
 import os
 import random
@@ -61,6 +62,10 @@ class Instance:
     def passwords(self) -> Passwords:
         """Those of the database."""
         return Passwords(self.superuser_password, self.owner_password, self.app_password)
+
+    def derived(self, purpose: str) -> str:
+        """One more secret of this installation, the same at every start."""
+        return hmac.digest(self.jwt_secret.encode(), purpose.encode(), "sha256").hex()
 
     @property
     def app_public_key(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+SESSION_SECRET = secrets.token_urlsafe(32)
 HEALTHY = b'{"status":"healthy","version":"9.8.7"}'
 
 
@@ -61,7 +63,12 @@ def dashboard(log: Path, **environment: str) -> Iterator[tuple[httpx.Client, sub
         log.open("w") as stderr,
         subprocess.Popen(
             [sys.executable, "-m", "keyway_dashboard"],
-            env={"PATH": os.environ["PATH"], "PORT": str(port), **environment},
+            env={
+                "PATH": os.environ["PATH"],
+                "PORT": str(port),
+                "DASHBOARD_SESSION_SECRET": SESSION_SECRET,
+                **environment,
+            },
             stderr=stderr,
         ) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10) as client,
@@ -106,7 +113,16 @@ class TestRefusals:
     """What it does not do."""
 
     @pytest.mark.parametrize(
-        ("variable", "value"), [("PORT", "many"), ("API_URL", "ftp://canary"), ("LOG_LEVEL", "canary")]
+        ("variable", "value"),
+        [
+            ("PORT", "many"),
+            ("API_URL", "ftp://canary"),
+            ("LOG_LEVEL", "canary"),
+            ("DASHBOARD_SESSION_SECRET", "canary-too-short"),
+            ("DASHBOARD_HOP_SECRET", "canary-too-short"),
+            ("TRUSTED_PROXIES", "canary"),
+            ("DASHBOARD_HOP_SECRET_FILE", "/nothing/canary"),
+        ],
     )
     def test_a_wrong_variable_stops_the_start_with_a_line_that_names_it_and_not_its_value(
         self, variable: str, value: str
@@ -114,7 +130,7 @@ class TestRefusals:
         """A wrong variable ends the process with status 78 and one line with its name, without its value."""
         done = subprocess.run(
             [sys.executable, "-m", "keyway_dashboard"],
-            env={"PATH": os.environ["PATH"], variable: value},
+            env={"PATH": os.environ["PATH"], "DASHBOARD_SESSION_SECRET": SESSION_SECRET, variable: value},
             capture_output=True, text=True, check=False, timeout=20,
         )  # fmt: skip
         assert done.returncode == 78
@@ -122,7 +138,7 @@ class TestRefusals:
         assert done.stderr.count("\n") == 1
         assert value not in done.stderr
 
-    @pytest.mark.parametrize("path", ["/nothing", "/static/nothing.css", "/static/../settings.py", "/v1/vaults"])
+    @pytest.mark.parametrize("path", ["/nothing", "/static/../settings.py", "/v1/vaults"])
     def test_an_address_that_does_not_exist_gets_a_clear_page(self, client: httpx.Client, path: str) -> None:
         """A page that does not exist answers 404 with a page that leads back, and does not repeat the address."""
         answer = client.get(path)
@@ -161,7 +177,7 @@ class TestRefusals:
         """A version that looks like HTML is shown as text."""
         backend.answers("200 OK", b'{"status":"healthy","version":"<script>x</script>"}')
         page = client.get("/").text
-        assert "<script" not in page
+        assert "<script>" not in page
         assert "&lt;script&gt;" in page
 
 
@@ -180,7 +196,7 @@ class TestFrontPage:
         assert "keyway login" in page
         assert client.get("/readyz").json() == {"status": "healthy"}
 
-    @pytest.mark.parametrize("path", ["/", "/nothing", "/livez", "/static/keyway.css"])
+    @pytest.mark.parametrize("path", ["/", "/nothing", "/livez", "/static/nothing.css"])
     def test_every_answer_carries_the_headers_and_no_cookie(self, client: httpx.Client, path: str) -> None:
         """No answer may be framed, sniffed or cached, scripts and inline styles are forbidden, no cookie is set."""
         headers = client.get(path).headers
@@ -194,12 +210,17 @@ class TestFrontPage:
 
     @pytest.mark.parametrize("path", ["/", "/nothing"])
     def test_pages_hold_nothing_that_their_policy_forbids(self, client: httpx.Client, path: str) -> None:
-        """There is no script, no inline style or handler, and every resource is one of ours and exists."""
+        """There is no inline script, style or handler; every resource is ours, exists, and may be kept for a year."""
         page = client.get(path).text
-        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", page)
+        own = r'<script src="/static/[^"]+" defer></script>'
+        assert not re.search(r"<script|<style|\sstyle=|\son[a-z]+=|javascript:", re.sub(own, "", page))
         resources = re.findall(r'(?:<link[^>]* href|src)="([^"]+)"', page)
-        assert resources
-        assert {client.get(resource).status_code for resource in resources} == {200}
+        assert len(resources) >= 5
+        answers = [client.get(resource) for resource in resources]
+        assert {answer.status_code for answer in answers} == {200}
+        assert {answer.headers["cache-control"] for answer in answers} == {"public, max-age=31536000, immutable"}
+        fonts = re.findall(r"url\(([a-z0-9.-]+\.woff2)\)", client.get(resources[2]).text)
+        assert [client.get(f"/static/{font}").status_code for font in fonts] == [200, 200]
 
 
 def test_logs_are_json_lines_without_path_or_query(backend: ScriptedBackend, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ class TestKeys:
             "JWT_SECRET": {"backend", "worker"},
             "GITHUB_APP_PRIVATE_KEY": {"backend", "worker"},
             "GITHUB_APP_CLIENT_SECRET": {"backend", "worker"},
+            "DASHBOARD_SESSION_SECRET": {"dashboard"},
+            "DASHBOARD_HOP_SECRET": {"backend", "worker", "dashboard"},
             "DB_OWNER_PASSWORD": {"backend", "worker", "db"},
             "DB_APP_PASSWORD": {"backend", "worker", "db"},
             "STRIPE_SECRET_KEY": {"backend", "worker"},

@@ -14,7 +14,10 @@ from cryptography import x509
 from deployment_facts import ROOT
 from keyway_core import dotenv
 
-GENERATED = ["ENCRYPTION_KEY", "JWT_SECRET", "DB_OWNER_PASSWORD", "DB_APP_PASSWORD", "GITHUB_APP_WEBHOOK_SECRET"]
+GENERATED = [
+    "ENCRYPTION_KEY", "JWT_SECRET", "DASHBOARD_SESSION_SECRET", "DASHBOARD_HOP_SECRET", "DB_OWNER_PASSWORD",
+    "DB_APP_PASSWORD", "GITHUB_APP_WEBHOOK_SECRET",
+]  # fmt: skip
 
 
 @pytest.fixture

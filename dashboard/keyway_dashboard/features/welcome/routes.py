@@ -4,31 +4,32 @@ from __future__ import annotations
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
-from keyway_dashboard.backend import Backend, State
-from keyway_dashboard.pages import Pages
-from keyway_dashboard.settings import Settings
-
-
-async def front(request: Request) -> Response:
-    """What this Keyway is, whether its API answers, and the commands for it."""
-    settings: Settings = request.app.state.settings
-    backend: Backend = request.app.state.backend
-    pages: Pages = request.app.state.pages
-    return pages.page("front", api_url=settings.api_url, answer=await backend.health())
+from keyway_dashboard.backend import State
+from keyway_dashboard.features.vaults.routes import overview
+from keyway_dashboard.pages import Frame
+from keyway_dashboard.visits import Services, Visit, open_get, theme_of
 
 
-async def livez(_request: Request) -> Response:
+async def front(request: Request, services: Services) -> Response:
+    """The vaults of somebody who is signed in; for others what this Keyway is, and whether its API answers."""
+    session = services.cookies.session(request)
+    if session is not None:
+        return await overview(Visit(request, session, services))
+    frame = Frame("/", theme_of(request))
+    health = await services.backend.health()
+    return services.pages.page("front", frame=frame, api_url=services.settings.api_url, answer=health)
+
+
+async def livez(_request: Request, _services: Services) -> Response:
     """200 as long as this process answers."""
     return JSONResponse({"status": "ok"})
 
 
-async def readyz(request: Request) -> Response:
+async def readyz(_request: Request, services: Services) -> Response:
     """200 when the backend is healthy, else 503: without it there is nothing to show."""
-    backend: Backend = request.app.state.backend
-    state = (await backend.health()).state
+    state = (await services.backend.health()).state
     return JSONResponse({"status": state.value}, 200 if state is State.HEALTHY else 503)
 
 
-ROUTES = [Route("/", front), Route("/livez", livez), Route("/readyz", readyz)]
+ROUTES = [open_get("/", front), open_get("/livez", livez), open_get("/readyz", readyz)]

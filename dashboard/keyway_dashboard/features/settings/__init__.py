@@ -1,0 +1,1 @@
+"""The person: profile, and the devices on which they are signed in."""

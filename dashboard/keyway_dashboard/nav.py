@@ -1,0 +1,33 @@
+"""The places of the dashboard: what the sidebar lists, the command palette finds and a shortcut opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Place:
+    """`keys` are pressed one after the other. `home` alone is current only at its very address."""
+
+    label: str
+    path: str
+    icon: str
+    keys: str = ""
+    home: bool = False
+
+    def holds(self, path: str) -> bool:
+        """Whether a page at this path belongs to the place."""
+        return path == self.path or path.startswith(f"{self.path}/") or (self.home and path.startswith("/vaults"))
+
+
+PLACES: Final = (
+    Place("Vaults", "/", "folder-git-2", "g v", home=True),
+    Place("Settings", "/settings", "settings", "g s"),
+)
+
+# What the palette offers besides places.
+ACTIONS: Final = (
+    Place("New vault", "/vaults/new", "plus", "c"),
+    Place("Sessions on other devices", "/settings/sessions", "laptop"),
+)

@@ -1,0 +1,173 @@
+// What pages do besides htmx: dialogs, the palette, shortcuts, copying, the theme. No inline handlers, no eval; everything
+// hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle.
+"use strict";
+
+(() => {
+  const $ = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const TOAST_MS = 6000;
+
+  // --- toasts ------------------------------------------------------------------------------------------------------
+
+  function age(toast) {
+    if (toast.dataset.tone === "bad" || toast.dataset.aging) return;
+    toast.dataset.aging = "yes";
+    setTimeout(() => toast.matches(":hover, :focus-within") || toast.remove(), TOAST_MS);
+  }
+
+  function say(text, tone = "good") {
+    const toast = document.createElement("div");
+    toast.className = "toast-note";
+    toast.dataset.tone = tone;
+    const words = document.createElement("p");
+    words.textContent = text;
+    toast.append(words);
+    $("#toasts").append(toast);
+    age(toast);
+  }
+
+  // --- dialogs and the palette -------------------------------------------------------------------------------------
+
+  function open(id) {
+    const dialog = document.getElementById(id);
+    if (!dialog || dialog.open) return;
+    dialog.showModal();
+    if (id === "palette") openPalette(dialog);
+  }
+
+  function openPalette(dialog) {
+    const field = $("input", dialog);
+    field.value = "";
+    $("#palette-list").dispatchEvent(new CustomEvent("keyway:open"));
+    narrow(dialog);
+    field.focus();
+  }
+
+  const options = (dialog) => all('a[role="option"]', dialog).filter((option) => !option.hidden);
+
+  function narrow(dialog) {
+    const words = $("input", dialog).value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const option of all("[data-words]", dialog)) option.hidden = !words.every((word) => option.dataset.words.includes(word));
+    for (const group of all('[role="group"]', dialog)) group.hidden = !$('a[role="option"]:not([hidden])', group);
+    const nothing = $("[data-nothing]", dialog);
+    if (nothing) nothing.hidden = options(dialog).length > 0;
+    choose(dialog, 0);
+  }
+
+  function choose(dialog, index) {
+    const found = options(dialog);
+    const chosen = found.length ? found[(index + found.length) % found.length] : null;
+    for (const option of found) option.setAttribute("aria-selected", String(option === chosen));
+    const field = $("input", dialog);
+    if (chosen) field.setAttribute("aria-activedescendant", chosen.id);
+    else field.removeAttribute("aria-activedescendant");
+    chosen?.scrollIntoView({ block: "nearest" });
+  }
+
+  function paletteKey(event, dialog) {
+    const found = options(dialog);
+    const at = found.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    if (event.key === "ArrowDown") choose(dialog, at + 1);
+    else if (event.key === "ArrowUp") choose(dialog, at - 1);
+    else if (event.key === "Enter") found[at]?.click();
+    else return;
+    event.preventDefault();
+  }
+
+  // --- shortcuts ---------------------------------------------------------------------------------------------------
+
+  let before = "";
+  let forgetting = 0;
+  const typing = (element) => element.closest?.("input, textarea, select, [contenteditable]");
+
+  function shortcut(event) {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      return open("palette");
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
+    if (event.key === "/") {
+      event.preventDefault();
+      return open("palette");
+    }
+    if (event.key === "?") return open("shortcuts");
+    const pressed = `${before} ${event.key}`.trim();
+    const link = all("[data-keys]").find((one) => one.dataset.keys === pressed || one.dataset.keys === event.key);
+    if (link) return link.click();
+    before = event.key;
+    clearTimeout(forgetting);
+    forgetting = setTimeout(() => { before = ""; }, 1200);
+  }
+
+  // --- theme, copying, the sidebar of small screens ----------------------------------------------------------------
+
+  function toggleTheme() {
+    const root = document.documentElement;
+    const dark = root.classList.contains("dark") || (!root.classList.contains("light") && matchMedia("(prefers-color-scheme: dark)").matches);
+    root.classList.toggle("dark", !dark);
+    root.classList.toggle("light", dark);
+    document.cookie = `keyway_theme=${dark ? "light" : "dark"}; path=/; max-age=31536000; samesite=lax; secure`;
+  }
+
+  async function copy(text) {
+    try {
+      await navigator.clipboard.writeText(text);
+      say("Copied");
+    } catch {
+      say("The browser did not allow copying", "bad");
+    }
+  }
+
+  function showNav(shown) {
+    document.body.classList.toggle("nav-open", shown);
+    $("[data-nav-toggle]")?.setAttribute("aria-expanded", String(shown));
+    if (shown) $("#side button")?.focus();
+  }
+
+  // --- one listener for each kind of event -------------------------------------------------------------------------
+
+  const CLICKS = {
+    "data-opens": (element) => open(element.dataset.opens),
+    "data-closes": (element) => element.closest("dialog").close(),
+    "data-dismisses": (element) => element.closest(".toast-note").remove(),
+    "data-copies": (element) => copy(element.dataset.copies),
+    "data-theme-toggle": toggleTheme,
+    "data-nav-toggle": () => showNav(!document.body.classList.contains("nav-open")),
+    "data-nav-close": () => showNav(false),
+  };
+
+  document.addEventListener("click", (event) => {
+    for (const [name, act] of Object.entries(CLICKS)) {
+      const element = event.target.closest?.(`[${name}]`);
+      if (element) return act(element);
+    }
+    // Where `closedby` is not known yet: a click beside a dialog hits the dialog itself.
+    if (event.target.matches?.('dialog[closedby="any"]')) event.target.close();
+  });
+  document.addEventListener("keydown", (event) => {
+    const palette = $("#palette");
+    if (palette?.open && palette.contains(event.target)) paletteKey(event, palette);
+    if (event.key === "Escape" && document.body.classList.contains("nav-open")) {
+      showNav(false);
+      return $("[data-nav-toggle]").focus();
+    }
+    shortcut(event);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.closest("#palette")) narrow($("#palette"));
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("[data-search]")) event.preventDefault();
+    // A form is sent once.
+    else if (event.target.method === "post") queueMicrotask(() => all('button[type="submit"]', event.target).forEach((button) => { button.disabled = true; }));
+  });
+  // Back from the browser's own memory: a page that was left is asked for again, so that nothing old is shown.
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+  document.addEventListener("htmx:before:request", () => document.body.classList.add("busy"));
+  document.addEventListener("htmx:finally:request", () => document.body.classList.remove("busy"));
+  document.addEventListener("htmx:after:swap", () => {
+    all(".toast-note").forEach(age);
+    if ($("#palette")?.open) narrow($("#palette"));
+  });
+  all(".toast-note").forEach(age);
+})();
