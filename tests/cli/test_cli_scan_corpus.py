@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 
 import pytest
+from keyway_cli.scanning.engine import Engine
 from keyway_cli.scanning.rules import load
-from scan_corpus import measure, specimens, totals
+from scan_corpus import Maker, measure, specimens, totals
 
 
 def test_every_kind_has_a_specimen_and_there_are_many() -> None:
@@ -32,3 +34,42 @@ def test_recall_and_precision_on_corpora_of_other_seeds(_number: int) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     scores, told = measure(seed, positives=10)
     assert min(totals(scores)) >= 0.95, f"seed {seed}, pid {os.getpid()}\n" + "\n".join(told)
+
+
+def found(text: str, name: str = "a.py", piece: int = 1 << 20) -> list[tuple[str, int, int]]:
+    """Kind, line and column of every find, the text read in pieces of a size."""
+    stream = io.BytesIO(text.encode())
+    return [(one.rule.id, one.line, one.column) for one in Engine(load()).search(lambda _: stream.read(piece), name)]
+
+
+@pytest.mark.parametrize(("gap", "newline"), [(997, 0), (997, 31), (20_011, 0)])
+def test_a_find_is_never_cut_in_two_nor_told_twice(gap: int, newline: int) -> None:
+    """Secrets at every distance from where blocks end, in one line and in many: each once, at its place."""
+    maker, text, wanted = Maker(7), "", []
+    for _ in range(200_000 // gap):
+        text += "".join("\n" if newline and not place % newline else "." for place in range(gap))
+        wanted.append(("digitalocean-token", text.count("\n") + 1, len(text) - text.rfind("\n")))
+        text += maker.secret("dop_v1_{h64}")
+    assert found(text, piece=4_099) == found(text) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AKIAIOSFODNN7EXAMPLE",
+        "AIzaSyDUMMY-dummyK3yNot_4_use_Q7w2xR9vL",
+        "sk_live_4eC39HqLabcdefghijklmnopqrs123456",
+        "sk_live_0123456789qWeRtYuIoPaSdF",
+        "ghp_" + "x" * 36,
+        "glpat-{your-token-goes-here-0}",
+    ],
+)
+def test_a_placeholder_is_no_find(text: str) -> None:
+    """What documentation writes where a secret would stand, however random the rest of it is."""
+    assert found(f"key = '{text}'\n") == []
+
+
+@pytest.mark.parametrize("text", ["dop_v1_" + "a1" * 32, "hf_" + "Ab1" * 11 + "A", "pul-" + "9f9f0" * 8])
+def test_what_repeats_itself_is_no_find(text: str) -> None:
+    """Few different characters: the form is right, the entropy is not."""
+    assert found(f"value = '{text}'\n") == []

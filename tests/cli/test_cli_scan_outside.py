@@ -135,6 +135,9 @@ def test_sarif_is_what_code_scanning_reads(alice: Person) -> None:
     assert [place["region"]["startColumn"] for place in places] == [15, 6]
     marks = [one["partialFingerprints"]["keywayPlace/v1"] for one in run["results"]]
     assert len(set(marks)) == 2
+    put(alice, "a b/ü.py", f"x = 'é'; a = '{github_token()}'\nb = '{github_token('gho_')}'\n")
+    others = json.loads(alice.keyway("scan", "--sarif").out)["runs"][0]["results"]
+    assert [one["partialFingerprints"]["keywayPlace/v1"] for one in others] == marks, "made of values"
     put(alice, "a b/ü.py", "nothing\n")
     jsonschema_rs.validate(SARIF, json.loads(alice.keyway("scan", "--sarif").out))
 

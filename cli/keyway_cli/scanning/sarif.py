@@ -10,7 +10,6 @@ from keyway_cli import __version__
 from keyway_cli.scanning.report import Find
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
-_ABOUT: Final = "https://github.com/keywaysh/keyway"
 
 
 def sarif(finds: Sequence[Find]) -> dict[str, Any]:
@@ -20,7 +19,6 @@ def sarif(finds: Sequence[Find]) -> dict[str, Any]:
     driver = {
         "name": "keyway scan",
         "version": __version__,
-        "informationUri": _ABOUT,
         "rules": [
             {"id": kind, "name": kind, "shortDescription": {"text": name}, "defaultConfiguration": {"level": "error"}}
             for kind, name in kinds.items()
