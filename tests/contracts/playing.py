@@ -112,6 +112,10 @@ def _bad(case: Case, answer: Answer, call: Call) -> Iterator[str]:
         yield f"{answer.status} and not {case.status}: {answer.body[:300]!r}"
         return
     yield from _headers(case, answer)
+    if call.method == "HEAD":
+        if answer.body:
+            yield "HEAD has a body"
+        return
     if case.html:
         if not answer.header("content-type").startswith("text/html"):
             yield f"no page: {answer.header('content-type')}"
@@ -128,7 +132,7 @@ def problem_faults(answer: Answer, call: Call, case: Case) -> Iterator[str]:
     slug = str(found.get("type", "")).rpartition("/")[2]
     shape: dict[str, Any] = PROBLEM | (ERRORS if slug == "validation-error" else {})
     judge = Judge({})
-    yield from judge.faults(found, shape | (UPGRADE if slug == "plan-limit-reached" else {}))
+    yield from judge.faults(found, shape | (UPGRADE if slug == "plan-limit-reached" else {}) | dict(case.more))
     if PROBLEMS.get(slug) != (answer.status, found.get("title")):
         yield f"{slug} is {answer.status} {found.get('title')}"
     if case.title and found.get("title") != case.title:

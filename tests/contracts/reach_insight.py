@@ -59,7 +59,7 @@ def _alarmed(scene: Scene) -> str:
 # exposure ------------------------------------------------------------------------------------------------------------
 
 
-def _seen(scene: Scene) -> str:
+def seen(scene: Scene) -> str:
     """The reader has seen one secret that was changed since, one that is dealt with, and one that is neither."""
     dealt_with = scene.once("seen", lambda: _saw(scene))
     scene.ask("PUT", scene.at(f"/exposure/{scene.reader_id}/ticks/{dealt_with}"))
@@ -79,7 +79,7 @@ def _saw(scene: Scene) -> str:
 @reaches("GET /v1/orgs/{org}/exposure")
 def org_exposure(scene: Scene) -> Call:
     """Somebody saw something."""
-    _seen(scene)
+    seen(scene)
     return scene.get(f"/v1/orgs/{scene.org}/exposure")
 
 
@@ -94,7 +94,7 @@ reaches("GET /v1/orgs/{org}/exposure", "no vault id")(
 @reaches("GET /v1/orgs/{org}/exposure/{username}")
 def org_report(scene: Scene) -> Call:
     """What the reader saw."""
-    _seen(scene)
+    seen(scene)
     return scene.get(f"/v1/orgs/{scene.org}/exposure/{scene.reader_login}")
 
 
@@ -106,7 +106,7 @@ reaches("GET /v1/orgs/{org}/exposure/{username}", "somebody who saw nothing")(
 @reaches(f"GET {HISTORY}")
 def history(scene: Scene) -> Call:
     """Who saw a secret."""
-    _seen(scene)
+    seen(scene)
     return scene.get(scene.at(f"/secrets/{scene.secret()}/access-history"))
 
 
@@ -119,27 +119,27 @@ reaches(f"GET {HISTORY}", "secret that the reader may not read")(
 @reaches(f"GET {VAULT}/exposure", "JSON")
 def vault_exposure(scene: Scene) -> Call:
     """Of everybody."""
-    _seen(scene)
+    seen(scene)
     return scene.get(scene.at("/exposure"))
 
 
 @reaches(f"GET {VAULT}/exposure", "CSV")
 def vault_exposure_table(scene: Scene) -> Call:
     """The same, as a table."""
-    _seen(scene)
+    seen(scene)
     return scene.call("GET", scene.at("/exposure"), None, None, ("Accept", "text/csv"))
 
 
 @reaches(f"PUT {TICK}")
 def tick(scene: Scene) -> Call:
     """Dealt with."""
-    return scene.call("PUT", scene.at(f"/exposure/{scene.reader_id}/ticks/{_seen(scene)}"))
+    return scene.call("PUT", scene.at(f"/exposure/{scene.reader_id}/ticks/{seen(scene)}"))
 
 
 @reaches(f"DELETE {TICK}")
 def untick(scene: Scene) -> Call:
     """Not dealt with after all."""
-    return scene.call("DELETE", scene.at(f"/exposure/{scene.reader_id}/ticks/{_seen(scene)}"))
+    return scene.call("DELETE", scene.at(f"/exposure/{scene.reader_id}/ticks/{seen(scene)}"))
 
 
 for _method in ("PUT", "DELETE"):

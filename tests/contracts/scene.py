@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
+import jwt
 from keyway_backend.access.actor import Scope
 from keyway_standalone.processes import Stack
 from stack import sign_in
@@ -18,7 +21,8 @@ from tests.oracle.wire import Answer, Call, Header, bearer, send
 from tests.standins.providers import OF_A_TEAM, TOKEN, Providers
 from tests.standins.stripe import Stripe
 
-DEVELOPMENT: Final = {"SAME": "1", "DIFFERENT": "a", "ONLY_LEFT": "1"}
+SESSIONS: Final = 8
+DEVELOPMENT: Final = {"SAME": "1", "DIFFERENT": "a", "ONLY_LEFT": "1", "LONG": "q7Zp-2vXk!9sLw4T"}
 STAGING: Final = {"SAME": "1", "DIFFERENT": "b", "ONLY_RIGHT": "1"}
 PRODUCTION: Final = {"LIVE": "1"}
 # As it is without them, so that they change nothing.
@@ -48,6 +52,7 @@ class Scene:
     stranger: str
     member_login: str = ""
     reader_login: str = ""
+    numbers: dict[str, int] = field(default_factory=dict)
     _turn: int = 0
     _made: dict[str, str] = field(default_factory=dict)
 
@@ -60,8 +65,12 @@ class Scene:
 
     @property
     def token(self) -> str:
-        """The session of the owner, who may do everything."""
-        return self.home.token
+        """A session of the owner, who may do everything. They take turns, so that none is over its share of a limit."""
+        return next(self._sessions)
+
+    @cached_property
+    def _sessions(self) -> Iterator[str]:
+        return itertools.cycle([self.session() for _ in range(SESSIONS)])
 
     @property
     def github(self) -> GitHub:
@@ -140,6 +149,30 @@ class Scene:
         return login, sign_in(self.stack, login), next(int(one["id"]) for one in users if one["login"] == login)
 
     @cached_property
+    def key_to_write(self) -> str:
+        """The owner's key that may write, and nothing else."""
+        return keys.give(self.stack, self.token, {Scope.WRITE}).token
+
+    @cached_property
+    def workflow(self) -> str:
+        """The token of a workflow run, to read development."""
+        body = {"token": self.run_token(), "environment": "development"}
+        return str(self.ask("POST", "/v1/auth/oidc/github", body)["token"])
+
+    def session(self) -> str:
+        """One more session of the owner's, as a sign-in leaves it."""
+        claims = jwt.decode(self.home.token, options={"verify_signature": False})
+        number = str(uuid4())
+        keys.sql(
+            self.stack,
+            "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', %s::text))).*"
+            " FROM sessions s WHERE id = %s",
+            number,
+            claims["sid"],
+        )
+        return jwt.encode(claims | {"sid": number}, self.stack.instance.jwt_secret, algorithm="HS256")
+
+    @cached_property
     def other(self) -> str:
         """A person with accounts at providers of their own."""
         return self.person("other")[1]
@@ -164,6 +197,41 @@ class Scene:
         found = self.ask("GET", self.at("/secrets?limit=500"))
         return str(next(one["id"] for one in found if (one["key"], one["environment"]) == (key, environment)))
 
+    def new_secret(self, environment: str = "development") -> str:
+        """The id of a secret that nobody else means."""
+        body = {"key": self.name("NEW_"), "value": "1", "environment": environment}
+        return str(self.ask("POST", self.at("/secrets"), body)["id"])
+
+    def version(self) -> tuple[str, str]:
+        """A secret that had another value: its id, and that of the version."""
+        secret = self.new_secret()
+        self.ask("PATCH", self.at(f"/secrets/{secret}"), {"value": "2"})
+        return secret, str(self.ask("GET", self.at(f"/secrets/{secret}/versions"))["versions"][0]["id"])
+
+    def trashed(self) -> str:
+        """A secret in the trash."""
+        secret = self.new_secret()
+        self.ask("DELETE", self.at(f"/secrets/{secret}"))
+        return secret
+
+    def environment(self) -> str:
+        """A new one, with nothing in it."""
+        name = self.name("e-")
+        self.ask("POST", self.at("/environments"), {"name": name})
+        return name
+
+    def repository(self, org: str = "", visibility: str = "public") -> str:
+        """A repository without a vault, which the reader reads."""
+        name = f"{org or self.org}/{self.name('repo')}"
+        self.github.repo(name, {self.home.admin: "admin", self.reader_login: "read"}, visibility)
+        return name
+
+    def new_vault(self) -> str:
+        """The path of a vault that nobody else means."""
+        name = self.repository()
+        stage.create_vault(self.stack, self.token, name)
+        return f"/v1/vaults/{name}"
+
     def rule(self) -> dict[str, Any]:
         """A new rule with every field."""
         return dict(self.ask("POST", self.at("/oidc-rules"), self.rule_body()))
@@ -182,11 +250,12 @@ class Scene:
         name = repo or self.home.full_name
         return str(self.github.do("oidc-token", repo=name, login=self.home.admin, claims=told)["token"])
 
-    def pays(self, owner: dict[str, str], plan: str) -> None:
-        """Stripe says so."""
-        payload = self.stripe.event("customer.subscription.updated", self.stripe.put(owner, plan))
-        answer = send(self.base, self.delivery(payload))
+    def pays(self, owner: dict[str, str], plan: str, **more: str) -> str:
+        """Stripe says so; the id of the subscription."""
+        bought = self.stripe.put(owner, plan, **more)
+        answer = send(self.base, self.delivery(self.stripe.event("customer.subscription.updated", bought)))
         assert answer.status == 200, answer.body
+        return str(bought["id"])
 
     def delivery(self, payload: bytes, signature: str | None = None) -> Call:
         """A delivery of Stripe's."""
@@ -195,7 +264,8 @@ class Scene:
 
     def company(self, stem: str = "unpaid") -> str:
         """A new connected organisation of the owner's, with the member."""
-        login, _ = self.github.org(stem, self.home.admin)
+        login, number = self.github.org(stem, self.home.admin)
+        self.numbers[login] = number
         self.github.do("install", login=login)
         self.github.do("set-member", org=login, login=self.member_login, role="member")
         self.ask("POST", "/v1/orgs/connect", {"orgLogin": login})

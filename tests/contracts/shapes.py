@@ -1,6 +1,6 @@
 """What an answer looks like, in words: the notation of the machine-readable contract, and its judge.
 
-text, number, whole, count, flag, null, anything, time, id, email, url   one value
+text, string, number, whole, count, flag, null, anything, time, id, email, url   one value; a text is not empty
 =word            this value and no other, as YAML reads it
 one of a|b       one of these words
 nullable X       X or null; seen as X in one case of the route at least
@@ -45,6 +45,7 @@ def _url(found: object) -> bool:
 
 WORDS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "anything": lambda _: True,
+    "string": lambda found: isinstance(found, str),
     "text": lambda found: isinstance(found, str) and found != "",
     "number": lambda found: isinstance(found, int | float) and not isinstance(found, bool),
     "whole": _whole,

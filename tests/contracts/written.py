@@ -17,7 +17,8 @@ NAMED: Final = "shapes"
 
 @dataclass(frozen=True)
 class Case:
-    """One answer of a route. `body`, `csv`, `html`: what it holds; none of them: nothing."""
+    """One answer of a route. `body`, `csv`, `html`: what it holds; none of them: nothing. Of a refusal: its `title`,
+    words that its detail `says`, and `more` fields than every problem has."""
 
     name: str
     status: int
@@ -27,6 +28,7 @@ class Case:
     html: bool = False
     title: str = ""
     says: str = ""
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

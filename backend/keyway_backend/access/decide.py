@@ -159,9 +159,8 @@ class Access:
             raise refusals.no_environment()
         there = replace(vault.vault, installation_id=standing.installation_id)
         origin = replace(origin, in_grace=standing.in_grace)
-        return EnvironmentGrant(
-            actor, origin, there, environment, asked.environment, role, verb, Verb.READ in verbs, _MINT
-        )
+        reads = Verb.READ in verbs and Scope.READ in actor.scopes
+        return EnvironmentGrant(actor, origin, there, environment, asked.environment, role, verb, reads, _MINT)
 
     async def vault(
         self,

@@ -113,7 +113,8 @@ class EnvironmentGrant:
 
     `environment` is None when the vault has none of the name that was asked for (`asked_name`), and the actor would
     have been allowed to touch one of the type that the name implies (policy.yaml `missing_environment`).
-    `also_reads` says whether the actor may read there too: without it a write must not tell what was unchanged.
+    `also_reads` says whether the actor may read there too, by right and by scope: without it a write must not tell
+    what was unchanged.
     """
 
     actor: Actor

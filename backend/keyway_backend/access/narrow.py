@@ -7,6 +7,7 @@ from uuid import UUID
 from keyway_core.roles import Verb, type_from_name
 
 from keyway_backend.access import refusals
+from keyway_backend.access.actor import Scope
 from keyway_backend.access.grants import _MINT, EnvironmentGrant, VaultGrant
 from keyway_backend.access.matrix import allowed_verbs
 from keyway_backend.access.roles import Unknown
@@ -27,8 +28,9 @@ def narrow(grant: VaultGrant, environment: str | UUID, verb: Verb, *, missing: P
         if environment in (one.id, one.name):
             if verb not in verbs:
                 raise refusals.verb_denied(grant.role, verb, one.name)
+            reads = Verb.READ in verbs and Scope.READ in grant.actor.scopes
             return EnvironmentGrant(
-                grant.actor, grant.origin, grant.vault, one, one.name, grant.role, verb, Verb.READ in verbs, _MINT
+                grant.actor, grant.origin, grant.vault, one, one.name, grant.role, verb, reads, _MINT
             )
     if grant.actor.binding is not None and grant.actor.binding.environment_ids:
         raise refusals.outside_binding()

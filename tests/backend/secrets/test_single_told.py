@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from keyway_backend.access.actor import Scope
 from keyway_standalone.processes import Stack
-from oracle import stage
+from oracle import keys, stage
 from oracle.stage import Home
 from oracle.wire import Answer, Call, bearer, send
 
 from tests.backend.secrets.desk import text_of
 from tests.backend.secrets.shelf import Shelf
 
+COUNTED = {"created", "updated", "deleted"}
 CANARY = "canary-of-a-value-that-nobody-may-see"
 
 
@@ -80,9 +82,9 @@ class WriteOnly:
         assert answer.status == 200, answer.body
         self.token = self.home.with_role("write")
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    def ask(self, method: str, path: str, body: object = None, token: str = "") -> Answer:
         """Below the vault's path."""
-        return self._send(method, f"/v1/vaults/{self.home.full_name}{path}", self.token, body)
+        return self._send(method, f"/v1/vaults/{self.home.full_name}{path}", token or self.token, body)
 
     def create(self, key: str, value: str) -> Answer:
         """A secret in staging."""
@@ -120,6 +122,18 @@ class TestWhoMayNotRead:
         found = [answer.json()["data"]["key"] for answer in (changed, renamed, removed, restored)]
         assert found == [None, "GIVEN", None, None]
         assert blind.home.values("staging")["GIVEN"] == "2"
+
+    def test_neither_with_a_key_that_may_write_and_not_read(self, stack: Stack, blind: WriteOnly) -> None:
+        """The right of its owner is no scope of the key: a push and a create answer alike, whatever was there."""
+        token = keys.give(stack, blind.home.token, {Scope.WRITE}).token
+        told = []
+        for value in ("1", "1", "2"):
+            body = {"key": "GUESSED", "value": value, "environment": "staging"}
+            told.append(blind.ask("POST", "/secrets", body, token).json()["data"]["status"])
+            pushed = stage.push(stack, token, blind.home.full_name, "staging", {"PUSHED": value}).json()["data"]
+            assert (pushed.keys(), pushed["stats"].keys()) == ({"success", "message", "stats"}, COUNTED)
+            told.append(pushed["stats"])
+        assert told == ["updated", {"created": 0, "updated": 1, "deleted": 0}] * 3
 
     def test_no_value_and_no_list(self, blind: WriteOnly) -> None:
         """What it wrote itself neither."""
