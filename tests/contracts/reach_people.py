@@ -13,6 +13,7 @@ from tests.contracts.reach_insight import alerts as _alerts
 from tests.contracts.reach_insight import seen
 from tests.contracts.reaches import reaches
 from tests.contracts.scene import Scene
+from tests.oracle import keys
 from tests.oracle.wire import Call, send
 
 reaches("GET /health")(lambda _: Call("GET", "/health"))
@@ -124,8 +125,10 @@ def _number(token: str) -> str:
 
 @reaches(f"GET {SESSIONS}")
 def sessions(scene: Scene) -> Call:
-    """One of a dashboard among them, which counts its use."""
-    token = str(send(scene.base, _code(scene)).json()["data"]["keywayToken"])
+    """One of them older than a minute: its use is noted."""
+    token = scene.session()
+    older = "UPDATE sessions SET created_at = created_at - interval '5 minutes' WHERE id = %s"
+    keys.sql(scene.stack, older, _number(token))
     scene.answer("GET", "/v1/users/me", token=token)
     return scene.get(SESSIONS, token)
 
