@@ -69,8 +69,6 @@ def test_the_same_test_sees_a_module_that_asks(alice: Person, tmp_path: Path) ->
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--help",),
-        ("pull",),
         ("export", "--format", "json", "-o", "x.json"),
         ("import", "in.json", "--apply"),
         ("set", "B", "2"),
