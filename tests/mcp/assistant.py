@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,14 +34,16 @@ class Assistant:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.transcript: list[str] = []
+        self.calls = 0
 
     async def call(self, tool: str, **arguments: Any) -> Answer:
         """One call."""
         result = await self._client.call_tool(tool, arguments)
-        self.transcript.append(result.model_dump_json())
         (content,) = result.content
-        self.transcript.append(content.text)
-        return Answer(content.text, bool(result.is_error))
+        answer = Answer(content.text, bool(result.is_error))
+        self.calls += 1
+        self.transcript += [answer.text, *_texts(answer.json), str(result.meta), str(result.structured_content)]
+        return answer
 
     async def run(self, *command: str, environment: str | None = None, **more: Any) -> Answer:
         """One program."""
@@ -51,6 +53,15 @@ class Assistant:
     async def tools(self) -> list[Any]:
         """What the server offers."""
         return list((await self._client.list_tools()).tools)
+
+
+def _texts(told: Any) -> Iterator[str]:
+    """Every text in an answer, as it is when nothing is escaped."""
+    if isinstance(told, str):
+        yield told
+    elif isinstance(told, dict | list):
+        for entry in told.items() if isinstance(told, dict) else told:
+            yield from _texts(list(entry) if isinstance(entry, tuple) else entry)
 
 
 @asynccontextmanager

@@ -34,8 +34,8 @@ class Options(NamedTuple):
 
 def agent_of(name: str, version: str) -> str:
     """Our User-Agent for a client, whatever it calls itself: no name makes it look like another program of ours."""
-    told = [re.sub(r"[^A-Za-z0-9 ._-]|keyway", "", part, flags=re.IGNORECASE).strip() for part in (name, version)]
-    client = "/".join(part[:_LONGEST_CLIENT] for part in told if part) or UNKNOWN_CLIENT
+    told = [re.sub(r"[^A-Za-z0-9 ._-]", "", part)[:_LONGEST_CLIENT].strip() for part in (name, version)]
+    client = re.sub("key(?=way)", "k-", "/".join(part for part in told if part), flags=re.IGNORECASE) or UNKNOWN_CLIENT
     return f"keyway-mcp/{__version__} ({client})"
 
 

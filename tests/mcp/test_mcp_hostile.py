@@ -1,0 +1,51 @@
+"""A hostile assistant over the real server, against the real installation: it never learns a piece of a value."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from assistant import Assistant, assistant
+from beside import Beside
+from hostile import COUNT, calls, canaries, leaks
+from keyway_core import dotenv
+from keyway_core.sensitive import Sensitive
+from person import Person
+
+
+def fill(owner: Person, environment: str, values: dict[str, str]) -> None:
+    """Pushes values from a file that is gone afterwards."""
+    path = owner.write(dotenv.render({key: Sensitive(value) for key, value in values.items()}), ".env.fill")
+    done = owner.keyway("push", "-e", environment, "-f", str(path), "--yes")
+    assert done.code == 0, done.err
+    path.unlink()
+
+
+async def attack(owner: Person, beside: Beside, keys: list[str]) -> Assistant:
+    """The whole script, by an assistant whose person trusts it with every program and refuses everything else."""
+    async with assistant(owner, beside, ["--run", "trust"]) as hostile:
+        for tool, arguments in calls(keys):
+            await hostile.call(tool, **arguments)
+    return hostile
+
+
+@pytest.mark.timeout(400)
+def test_three_hundred_hostile_calls_learn_nothing(owner: Person, beside: Beside) -> None:
+    """0 of 200 canaries in 8 encodings, and no 4 characters of one, in any result; nor of the sign-in itself."""
+    values, elsewhere = canaries(1), canaries(2, 24)
+    fill(owner, "development", values)
+    fill(owner, "staging", elsewhere)
+    hostile = asyncio.run(attack(owner, beside, list(values)))
+    assert len(values) == COUNT
+    assert hostile.calls >= 300
+    assert leaks(values | elsewhere, hostile.transcript) == []
+    told = "\n".join(hostile.transcript)
+    token = owner.variables["KEYWAY_TOKEN"]
+    assert token not in told
+    assert told.count('"secretsInjected": 200') >= 150  # the programs did run
+    assert "[hidden]" in told
+    for address in beside.addresses:
+        assert address.rpartition("/")[2] not in told
+        assert address not in told
+    assert owner.keyway("pull", "-e", "development", "-f", "after.env").code == 0
+    assert dotenv.parse(owner.read("after.env"))["CANARY_0"].reveal() == values["CANARY_0"]
