@@ -13,16 +13,18 @@ from keyway_standalone.processes import Stack
 sys.path.append(str(Path(__file__).parents[1] / "cli"))
 from beside import Beside
 from person import Person
+from stack import sign_in
 
 _NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
-def owner(stack: Stack, tokens: dict[str, str], tmp_path: Path) -> Person:
-    """An administrator in the clone of a repository of their own, with a vault."""
-    name = f"{stack.control.login('outsider')}/mcp-{os.getpid()}-{next(_NUMBERS)}"
+def owner(stack: Stack, tmp_path: Path) -> Person:
+    """An administrator in the clone of a repository of their own, with a vault; the sign-in is of this test alone."""
+    login = stack.control.login("outsider")
+    name = f"{login}/mcp-{os.getpid()}-{next(_NUMBERS)}"
     stack.control.create_repo(name)
-    person = Person(tmp_path / "owner", name).at(stack.api_url, tokens["outsider"])
+    person = Person(tmp_path / "owner", name).at(stack.api_url, sign_in(stack, login))
     done = person.keyway("init")
     assert done.code == 0, done.err
     return person

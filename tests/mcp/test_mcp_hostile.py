@@ -7,10 +7,12 @@ import asyncio
 import pytest
 from assistant import Assistant, assistant
 from beside import Beside
-from hostile import COUNT, calls, canaries, leaks
+from hostile import COUNT, Call, calls, canaries, leaks
 from keyway_core import dotenv
 from keyway_core.sensitive import Sensitive
+from keyway_standalone.processes import Stack
 from person import Person
+from stack import sign_in
 
 
 def fill(owner: Person, environment: str, values: dict[str, str]) -> None:
@@ -21,27 +23,32 @@ def fill(owner: Person, environment: str, values: dict[str, str]) -> None:
     path.unlink()
 
 
-async def attack(owner: Person, beside: Beside, keys: list[str]) -> Assistant:
-    """The whole script, by an assistant whose person trusts it with every program and refuses everything else."""
+async def attack(owner: Person, beside: Beside, script: list[Call]) -> Assistant:
+    """Calls one after another, by an assistant whose person trusts it with every program and refuses all else."""
     async with assistant(owner, beside, ["--run", "trust"]) as hostile:
-        for tool, arguments in calls(keys):
+        for tool, arguments in script:
             await hostile.call(tool, **arguments)
     return hostile
 
 
 @pytest.mark.timeout(400)
-def test_three_hundred_hostile_calls_learn_nothing(owner: Person, beside: Beside) -> None:
+def test_three_hundred_hostile_calls_learn_nothing(stack: Stack, owner: Person, beside: Beside) -> None:
     """0 of 200 canaries in 8 encodings, and no 4 characters of one, in any result; nor of the sign-in itself."""
     values, elsewhere = canaries(1), canaries(2, 24)
     fill(owner, "development", values)
     fill(owner, "staging", elsewhere)
-    hostile = asyncio.run(attack(owner, beside, list(values)))
+    script = list(calls(list(values)))
+    first = asyncio.run(attack(owner, beside, script[: len(script) // 2]))
+    tokens = [owner.variables["KEYWAY_TOKEN"], sign_in(stack, stack.control.login("outsider"))]  # a limit for each
+    owner.variables["KEYWAY_TOKEN"] = tokens[1]
+    second = asyncio.run(attack(owner, beside, script[len(script) // 2 :]))
+    transcript = first.transcript + second.transcript
     assert len(values) == COUNT
-    assert hostile.calls >= 300
-    assert leaks(values | elsewhere, hostile.transcript) == []
-    told = "\n".join(hostile.transcript)
-    token = owner.variables["KEYWAY_TOKEN"]
-    assert token not in told
+    assert first.calls + second.calls >= 300
+    assert leaks(values | elsewhere, transcript) == []
+    told = "\n".join(transcript)
+    assert not any(token in told for token in tokens)
+    assert "Too many requests" not in told
     assert told.count('"secretsInjected": 200') >= 150  # the programs did run
     assert "[hidden]" in told
     for address in beside.addresses:
