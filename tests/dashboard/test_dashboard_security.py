@@ -1,0 +1,183 @@
+"""Who gets in, who may write, and what every answer carries: the real dashboard on the real stack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx
+import pytest
+from browser import consented
+from dashboard_browser import Site
+from keyway_dashboard.features import ROUTES
+from oracle.stage import Home
+from playwright.sync_api import expect
+from stack import TLS
+
+SESSION = "__Host-keyway_app"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+OPEN = {"/", "/livez", "/readyz", "/sign-in", "/sign-in/start", "/auth/callback"}
+WRITES = [route.path for route in ROUTES if "POST" in (route.methods or ())]
+READS = [route.path for route in ROUTES if "GET" in (route.methods or ())]
+
+
+@pytest.fixture(scope="module")
+def cookie(site: Site, home: Home) -> str:
+    """The session of an administrator, as the browser sends it."""
+    with site.window(home.admin) as window:
+        kept = {one["name"]: one for one in window.context.cookies(site.url)}
+    assert (kept[SESSION]["httpOnly"], kept[SESSION]["secure"], kept[SESSION]["sameSite"]) == (True, True, "Lax")
+    return f"{SESSION}={kept[SESSION]['value']}"
+
+
+@pytest.fixture
+def http(site: Site) -> Iterator[httpx.Client]:
+    """A client without cookies that follows nothing."""
+    with httpx.Client(base_url=site.url, verify=TLS, timeout=20) as client:
+        yield client
+
+
+def filled(path: str, home: Home) -> str:
+    """A route's path with something in each of its places."""
+    owner, name = home.full_name.split("/")
+    return path.format(owner=owner, name=name, id="00000000-0000-7000-8000-000000000000")
+
+
+def proof(http: httpx.Client, cookie: str) -> str:
+    """What a form of this session carries."""
+    page = http.get("/settings", headers={"Cookie": cookie}).text
+    found = re.search(r'name="_proof" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+class TestEveryRoute:
+    """What holds for all of them, those to come included."""
+
+    def test_every_route_is_registered_as_one_of_three_kinds(self) -> None:
+        """A page is for people who are signed in, a write is proven, and what is open is a closed list."""
+        kinds = {route.path: route.name.split()[0] for route in ROUTES}
+        assert set(kinds.values()) <= {"signed-in", "proven", "open"}
+        assert {path for path, kind in kinds.items() if kind == "open"} == OPEN
+        assert {route.name.split()[0] for route in ROUTES if "POST" in (route.methods or ())} == {"proven"}
+
+    @pytest.mark.parametrize("path", READS)
+    def test_every_answer_carries_its_headers(self, http: httpx.Client, cookie: str, home: Home, path: str) -> None:
+        """Signed in or not: one policy without exceptions, no frame, no cache, no other origin."""
+        for headers in ({}, {"Cookie": cookie}):
+            told = http.get(filled(path, home), headers=headers).headers
+            assert told["content-security-policy"] == POLICY
+            assert told["cross-origin-opener-policy"] == told["cross-origin-resource-policy"] == "same-origin"
+            assert told["cache-control"] == "no-store"
+            assert (told["x-frame-options"], told["x-content-type-options"]) == ("DENY", "nosniff")
+
+    @pytest.mark.parametrize("path", [path for path in READS if path not in OPEN])
+    def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(self, http: httpx.Client, home: Home, path: str) -> None:
+        """Without a session, or with one that we did not seal, there is no page, only the way to one."""
+        wanted = filled(path, home)
+        for headers in ({}, {"Cookie": f"{SESSION}=AQAA"}, {"Cookie": f"{SESSION}=x"}):
+            answer = http.get(wanted, headers=headers)
+            assert answer.status_code == 303
+            target = urlsplit(answer.headers["location"])
+            assert (target.netloc, target.path, dict(parse_qsl(target.query))) == ("", "/sign-in", {"next": wanted})
+
+    @pytest.mark.parametrize("path", WRITES)
+    def test_a_write_without_proof_is_refused(
+        self, http: httpx.Client, cookie: str, home: Home, site: Site, path: str
+    ) -> None:
+        """Our origin without the proof, the proof without our origin, another session's proof: 403, nothing written."""
+        good, ours = proof(http, cookie), {"Cookie": cookie, "Origin": site.url}
+        attempts: list[tuple[dict[str, str], str]] = [
+            (ours, ""),
+            (ours, good[:-8] + "AAAAAAA="),
+            (ours, "A" * len(good)),
+            ({"Cookie": cookie}, good),
+            ({"Cookie": cookie, "Origin": "null"}, good),
+            ({"Cookie": cookie, "Origin": "https://elsewhere.example"}, good),
+            ({"Cookie": cookie, "Origin": f"{site.url}.elsewhere.example"}, good),
+            (ours | {"Sec-Fetch-Site": "same-site"}, good),
+            (ours | {"Sec-Fetch-Site": "cross-site"}, good),
+        ]
+        for headers, given in attempts:
+            answer = http.post(filled(path, home), data={"_proof": given}, headers=headers)
+            assert (answer.status_code, "not from here" in answer.text) == (403, True), headers
+        assert http.get("/settings", headers={"Cookie": cookie}).status_code == 200
+
+
+class TestSignIn:
+    """Of a session only the browser that asked for it gets one."""
+
+    def test_a_code_that_another_browser_started_is_refused(self, site: Site, http: httpx.Client, home: Home) -> None:
+        """A link with somebody's own fresh code signs no other browser in; the browser that began is signed in once."""
+        started = http.get("/sign-in/start?next=/settings")
+        at_api = httpx.get(started.headers["location"], verify=TLS)
+        nonce = at_api.headers["set-cookie"].partition(";")[0]
+        back = consented(site.stack, at_api.headers["location"], home.admin)
+        link = httpx.get(back, headers={"Cookie": nonce}, verify=TLS).headers["location"]
+        assert link.startswith(f"{site.url}/auth/callback?state=")
+        with site.window() as other:
+            page = other.go(link.removeprefix(site.url))
+            expect(page.get_by_role("heading", name="This sign-in cannot go on")).to_be_visible()
+            assert SESSION not in {one["name"] for one in other.context.cookies()}
+        own = {"Cookie": started.headers["set-cookie"].partition(";")[0]}
+        answers = [http.get(link, headers=own) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [303, 400]
+        assert answers[0].headers["location"] == "/settings"
+        assert SESSION in answers[0].headers["set-cookie"]
+        assert SESSION not in answers[1].headers.get("set-cookie", "")
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "https://elsewhere.example/", "//elsewhere.example", "/\\elsewhere.example", "\\\\elsewhere.example",
+            "/%2f%2felsewhere.example", "/a//elsewhere.example", "/../x", "/a/%2e%2e/b", "javascript:alert(1)",
+            " /settings", "/settings\n", "/sett ings", "/#x", "settings", "/auth/callback?code=x", "/sign-out",
+            "/" + "a" * 2000, "/é", "",
+        ],
+    )  # fmt: skip
+    def test_it_leads_to_our_own_pages_alone(self, http: httpx.Client, cookie: str, target: str) -> None:
+        """Whatever `next` says, a browser that is signed in already goes to a path of ours."""
+        answer = http.get("/sign-in", params={"next": target}, headers={"Cookie": cookie})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+
+    def test_the_way_there_and_back_and_out(self, site: Site) -> None:
+        """A deep address survives the sign-in; signing out ends the session itself, not only this browser's cookie."""
+        with site.window() as window:
+            page = window.page
+            site.sign_in(page, site.person(), "/settings/sessions?from=deep")
+            expect(page).to_have_url(f"{site.url}/settings/sessions?from=deep")
+            expect(page.get_by_role("listitem").filter(has_text="this device")).to_have_count(1)
+            kept = window.context.cookies()
+            page.get_by_role("button", name=", account").click()
+            page.get_by_role("button", name="Sign out").click()
+            expect(page.get_by_role("heading", name="Secrets for whoever can reach the repository.")).to_be_visible()
+            window.context.add_cookies([one for one in kept if one["name"] == SESSION])  # type: ignore[misc]
+            page.goto(f"{site.url}/settings")
+            expect(page.get_by_role("heading", name="Sign in to Keyway")).to_be_visible()
+            assert window.violations() == []
+
+    def test_a_revoked_session_leads_to_sign_in_and_back(self, site: Site) -> None:
+        """One device ends the other's session; the other signs in again and is back where it was."""
+        login = site.person()
+        with site.fresh(login) as first, site.fresh(login) as second:
+            page = first.go("/settings/sessions")
+            page.get_by_role("button", name=re.compile("^End the session")).click()
+            page.get_by_role("button", name="End session").click()
+            expect(page.get_by_role("status").filter(has_text="The session was ended.")).to_be_visible()
+            other = second.go("/settings?tab=profile")
+            expect(other.get_by_role("heading", name="Sign in to Keyway")).to_be_visible()
+            other.get_by_role("link", name="Continue with GitHub").click()
+            site.consent(other, login)
+            expect(other).to_have_url(f"{site.url}/settings?tab=profile")
+
+    def test_the_backend_learns_the_address_and_the_agent_of_the_browser(self, site: Site) -> None:
+        """The list of sessions names the browser, not the dashboard that asked for it."""
+        agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Gecko/20100101 Firefox/190.0"
+        with site.fresh(site.person(), user_agent=agent) as window:
+            page = window.go("/settings/sessions")
+            expect(page.get_by_text("Firefox on macOS")).to_be_visible()
+            expect(page.get_by_text(re.compile("127.0.0.1"))).to_be_visible()
