@@ -55,6 +55,18 @@ def proof(http: httpx.Client, cookie: str) -> str:
     return found[1]
 
 
+def came_back(site: Site, client: httpx.Client, login: str) -> tuple[dict[str, str], str]:
+    """A sign-in that stands at its last step: the cookie of the browser that began it, and the link with the code."""
+    started = client.get("/sign-in/start?next=/settings")
+    at_api = httpx.get(started.headers["location"], verify=TLS)
+    back = consented(site.stack, at_api.headers["location"], login)
+    nonce = {"Cookie": at_api.headers["set-cookie"].partition(";")[0]}
+    link = httpx.get(back, headers=nonce, verify=TLS).headers["location"]
+    assert link.startswith(f"{site.url}/auth/callback?state=")
+    client.cookies.clear()
+    return {"Cookie": started.headers["set-cookie"].partition(";")[0]}, link
+
+
 class TestEveryRoute:
     """What holds for all of them, those to come included."""
 
@@ -113,17 +125,13 @@ class TestSignIn:
 
     def test_a_code_that_another_browser_started_is_refused(self, site: Site, http: httpx.Client, home: Home) -> None:
         """A link with somebody's own fresh code signs no other browser in; the browser that began is signed in once."""
-        started = http.get("/sign-in/start?next=/settings")
-        at_api = httpx.get(started.headers["location"], verify=TLS)
-        nonce = at_api.headers["set-cookie"].partition(";")[0]
-        back = consented(site.stack, at_api.headers["location"], home.admin)
-        link = httpx.get(back, headers={"Cookie": nonce}, verify=TLS).headers["location"]
-        assert link.startswith(f"{site.url}/auth/callback?state=")
+        own, link = came_back(site, http, home.admin)
         with site.window() as other:
+            # It began a sign-in of its own, so that there is something to mistake for the right one.
+            other.go("/sign-in").get_by_role("link", name="Continue with GitHub").click()
             page = other.go(link.removeprefix(site.url))
             expect(page.get_by_role("heading", name="This sign-in cannot go on")).to_be_visible()
             assert SESSION not in {one["name"] for one in other.context.cookies()}
-        own = {"Cookie": started.headers["set-cookie"].partition(";")[0]}
         answers = [http.get(link, headers=own) for _ in range(2)]
         assert [answer.status_code for answer in answers] == [303, 400]
         assert answers[0].headers["location"] == "/settings"
@@ -174,10 +182,14 @@ class TestSignIn:
             site.consent(other, login)
             expect(other).to_have_url(f"{site.url}/settings?tab=profile")
 
-    def test_the_backend_learns_the_address_and_the_agent_of_the_browser(self, site: Site) -> None:
-        """The list of sessions names the browser, not the dashboard that asked for it."""
+    def test_the_backend_learns_the_address_and_the_agent_of_the_browser(self, site: Site, home: Home) -> None:
+        """The list of sessions names the browser and where it is, not the dashboard that asked for it."""
         agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Gecko/20100101 Firefox/190.0"
-        with site.fresh(site.person(), user_agent=agent) as window:
-            page = window.go("/settings/sessions")
-            expect(page.get_by_text("Firefox on macOS")).to_be_visible()
-            expect(page.get_by_text(re.compile("127.0.0.1"))).to_be_visible()
+        transport = httpx.HTTPTransport(local_address="127.77.1.9", verify=TLS)
+        with httpx.Client(base_url=site.url, transport=transport, headers={"User-Agent": agent}) as client:
+            own, link = came_back(site, client, home.admin)
+            session = client.get(link, headers=own).headers["set-cookie"].partition(";")[0]
+            page = client.get("/settings/sessions", headers={"Cookie": session}).text
+        here = re.search(r"Firefox on macOS.*?this device.*?(127[0-9.]+) ·", page, re.DOTALL)
+        assert here
+        assert here[1] == "127.77.1.9"
