@@ -184,5 +184,8 @@ def test_a_baseline_leaves_out_what_it_knows_and_holds_no_value(alice: Person) -
     assert alice.keyway("scan", "--baseline", "known.json").code == 0
     put(alice, "a.py", f"a = '{github_token()}'\n")
     assert alice.keyway("scan", "--baseline", "known.json").code == 1
+    put(alice, "b.py", f"b = '{secret}'\n")
+    assert alice.keyway("scan", "--baseline", "known.json", "--write-baseline", "both.json").code == 0
+    assert alice.keyway("scan", "--baseline", "both.json").code == 0, "older finds were lost"
     put(alice, "known.json", "{}")
     assert alice.keyway("scan", "--baseline", "known.json").code == 2

@@ -267,11 +267,11 @@ def peak(person: Person, name: str, finds: int) -> int:
 
 
 def test_a_huge_file_needs_little_memory(alice: Person) -> None:
-    """24 MB, also in one line: found at both ends and in the middle, with less than 8 MB more than for a small file."""
+    """16 MB, also in one line: found at both ends and in the middle, with less than 8 MB more than for a small file."""
     first, middle, last = (github_token() for _ in range(3))
     small = peak(alice, put(alice, "small.txt", f"'{first}'\n").name, 1)
     for name, filler in (("lines.log", b"2024-05-01 INFO nothing happened here\n"), ("one.min.js", b"a=b+c;")):
-        half = filler * ((12 << 20) // len(filler))
+        half = filler * ((8 << 20) // len(filler))
         file = put(alice, name, b"'%b'\n" % first.encode())
         with file.open("ab") as grown:
             for part in (half, f"'{middle}'".encode(), half, f"'{last}'".encode()):

@@ -143,11 +143,9 @@ class _Scan:
             if seen in self._told:
                 return False
             self._told.add(seen)
-        if self._old is not None and (source.name, found) in self._old:
-            return False
         if self._writes:
             self.baseline.add(source.name, found)
-        return True
+        return self._old is None or (source.name, found) not in self._old
 
     def _counted(self, read: files.Read) -> files.Read:
         def counted(most: int) -> bytes:
