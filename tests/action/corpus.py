@@ -13,9 +13,10 @@ from tests.oracle import canaries
 
 GENERATED: Final = 60
 LONGEST: Final = 5_000
-# What GitHub's runner reads as an order, an escape, an expression or the end of a value.
+# What GitHub's runner reads as an order, an escape, an expression or the end of a value. No `add-mask`: a program that
+# prints it would hide what the Action forgot.
 RUNNERS: Final = (
-    "::add-mask::x", "::stop-commands::y\n::set-env name=PATH::/evil", "##[add-mask]x", "::error::wrong%0A::debug::z",
+    "::notice::x", "::stop-commands::y\n::set-env name=PATH::/evil", "##[error]x", "::error::wrong%0A::debug::z",
     "%0A", "%25", "%0D%0A%250A", "50%", "EOF", "A<<EOF\nb\nEOF", "keyway_0123\nPATH=/evil\n", "\nPATH=/evil\n",
     "PATH<<x", "${{ secrets.GITHUB_TOKEN }}", "${{ '{{' }}", "***", "$GITHUB_ENV", "]]>", "\u001b[8mhidden\u001b[0m",
 )  # fmt: skip

@@ -14,10 +14,12 @@ from itertools import chain
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from keyway_cli.ci.runner import unescaped
 from keyway_cli.masking.forms import SHORTEST, base64_forms, hex_forms, is_masked, text_forms
 
 # Whoever prints much Base64 breaks it: `base64` after 76 characters, `openssl` and PEM after 64.
 _WRAPPED: Final = (76, 64)
+_COMMAND: Final = re.compile(r"\s*::[^:\r\n]+::(.+)")
 # Of longer values every spelling that one could think of would be megabytes for the runner to look for.
 _ALL_SPELLINGS: Final = 8_192
 
@@ -32,7 +34,9 @@ def masks(values: Mapping[str, str], *, everything: bool = False) -> list[str]:
         for form in _forms_of_value(value)
     }
     forms |= {form: None for part in parts for form in _forms_of_part(part)}
-    told = chain(parts, (form for form in forms if len(form) >= SHORTEST and not re.search(r"[\r\n]", form)))
+    # What a shell quotes keeps its line ends: such a form is seen line by line as well.
+    lines = (line for form in forms for line in re.split(r"[\r\n]+", form))
+    told = chain(parts, (line for line in lines if len(line) >= SHORTEST and _is_hidden(line, everything=everything)))
     return list(dict.fromkeys(text for text in told if not text.isspace()))
 
 
@@ -58,10 +62,13 @@ def _lines(value: str) -> list[str]:
 
 
 def _parts(value: str, *, everything: bool) -> Iterator[str]:
-    """A value of one line, or the lines of a value; each also without the blanks around it."""
+    """A value of one line, or the lines of a value; each also without the blanks around it, and what the runner would
+    show of one that looks like a command of its own."""
     for line in _lines(value):
         if _is_hidden(line, everything=everything):
             yield from (line, line.strip())
+        if command := _COMMAND.match(line):
+            yield from _parts(unescaped(command[1]), everything=everything)
 
 
 def _forms_of_value(value: str) -> set[str]:

@@ -87,3 +87,8 @@ def append(path: Path, text: str) -> None:
 def escaped(text: str) -> str:
     """A text as the data of a command: what would end the line, and the sign that announces an escape."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def unescaped(data: str) -> str:
+    """What the runner takes the data of a command for."""
+    return data.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
