@@ -14,6 +14,7 @@ from keyway_cli.errors import ExitCode
 from keyway_cli.registry import VERBS
 from peer import listening, pulled
 from person import KEYWAY, Person
+from situations import TABLE, Row
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
@@ -42,7 +43,8 @@ def imported(person: Person, *arguments: str) -> set[str]:
         cwd=person.clone,
         env=person.variables,
         capture_output=True,
-        check=True,
+        input=b"a-token\n",
+        check=False,
     )
     return set(re.findall(r"\| +([\w.]+)$", done.stderr.decode(), re.MULTILINE))
 
@@ -71,6 +73,39 @@ def test_running_a_program_loads_nothing_slow(alice: Person) -> None:
         loaded = imported(alice.at(server.url), "run", "--", "true")
     assert {"rich", "keyring", "httpx", "asyncio", "tempfile", "webbrowser", "urllib.request"}.isdisjoint(loaded)
     assert {"http.client", "click"} <= loaded
+
+
+# What takes long to load, and parts of ours that only some commands need: by command those that it may load.
+SLOW = {
+    *("asyncio", "cryptography", "csv", "httpx", "keyring", "mcp", "pydantic", "rich", "tempfile", "tomllib", "yaml"),
+    *("urllib.request", "webbrowser", "http.client", "subprocess", "keyway_cli.cache", "keyway_cli.earlier"),
+    *("keyway_cli.formats", "keyway_cli.masking", "keyway_cli.mcp", "keyway_cli.running", "keyway_cli.scanning"),
+    *("keyway_core.dotenv",),
+}
+OF_A_SERVER = {"http.client", "subprocess"}
+NEEDED: dict[str, set[str]] = {
+    "login": OF_A_SERVER | {"keyway_cli.earlier"},
+    "run": OF_A_SERVER | {"keyway_cli.running"},
+    "export": OF_A_SERVER | {"csv", "keyway_cli.formats", "keyway_core.dotenv", "keyway_cli.running"},
+    "import": OF_A_SERVER | {"csv", "tomllib", "keyway_cli.formats", "keyway_core.dotenv", "keyway_cli.running"},
+    "open": {"subprocess"},
+    "readme": {"subprocess"},
+    **{verb: OF_A_SERVER | {"keyway_core.dotenv"} for verb in ("init", "pull", "push", "set", "diff", "doctor")},
+    **{verb: set[str]() for verb in ("completion", "scan", "mcp", "ci")},  # of the last three the help
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_command_loads_what_it_does_not_use(alice: Person, verb: str) -> None:
+    """As it does its work, as far as it comes at a server that knows one answer."""
+    row = TABLE[verb]["works"]
+    row = row if isinstance(row, Row) else TABLE[verb]["not signed in"]
+    assert isinstance(row, Row)
+    alice.write("A=1\n")
+    alice.write('{"A": "1"}', "some.json")
+    with listening(lambda _: pulled({"A": "1"})) as server:
+        loaded = imported(alice.at(server.url), *(word.format("x") for word in row.typed))
+    assert (loaded & SLOW) - NEEDED.get(verb, OF_A_SERVER) == set()
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["-V"]])

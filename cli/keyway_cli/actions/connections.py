@@ -10,7 +10,6 @@ from keyway_core.sensitive import Sensitive
 from keyway_cli import vaults
 from keyway_cli.actions.consent import agreed
 from keyway_cli.actions.context import Context
-from keyway_cli.actions.login import read_token
 from keyway_cli.api import Api, Json
 from keyway_cli.errors import KeywayError, Misconfigured, NotFound, UsageProblem
 from keyway_cli.terminal import minute
@@ -47,6 +46,8 @@ def connect(context: Context, *, provider: str) -> None:
     api = context.api()
     _check_provider(api, provider)
     if provider in WITH_TOKEN:
+        from keyway_cli.actions.login import read_token
+
         user = vaults.connect(api, provider, Sensitive(read_token(context, f"keyway connect {provider} < file")))
         account = str(user.get("username") or "")
     else:
