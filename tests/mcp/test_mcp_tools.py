@@ -85,6 +85,7 @@ def test_a_person_gives_and_guards_values(owner: Person, beside: Beside) -> None
         assert (await call("keyway_list_trash")).json["trash"][0]["key"] == "RANDOM"
         assert not (await call("keyway_restore_secret", name="RANDOM")).failed
         assert (await call("keyway_list_secrets", environment="production")).json["secrets"] == []
+        assert "typed-by-a-person" not in "".join(connected.transcript)
 
     play(owner, beside, script)
     assert value(owner, "KEY") == value(owner, "KEY", "staging") == "typed-by-a-person"
