@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from keyway_standalone.processes import Stack
 from oracle.policy import Policy
 from oracle.report import Record
 
@@ -12,6 +15,7 @@ from tests.contracts.reaches import MADE, is_known
 from tests.contracts.scene import Scene
 from tests.contracts.shapes import Judge, places, spoilt
 from tests.contracts.written import Entry, entries
+from tests.oracle.wire import Call, send
 
 BY_ROUTE = {entry.route: entry for entry in entries()}
 
@@ -49,6 +53,17 @@ class TestEveryRoute:
         assert of(entry, scene, played).not_told_apart == []
 
 
+def described(stack: Stack) -> dict[tuple[str, str], dict[str, Any]]:
+    """The application's own list of its routes. Nothing else of it is believed."""
+    paths = send(stack.ops_url, Call("GET", "/openapi.json")).json()["paths"]
+    return {
+        (method.upper(), path): operation
+        for path, item in paths.items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+
+
 def test_in_figures(scene: Scene, played: dict[str, Played], record_property: Record) -> None:
     """How much that was."""
     every = [of(entry, scene, played) for entry in entries()]
@@ -64,6 +79,17 @@ class TestCensus:
         written = [(entry.method, entry.path) for entry in entries()]
         assert len(written) == len(set(written))
         assert set(written) == set(Policy.load().routes)
+
+    def test_it_is_what_the_application_has(self, stack: Stack) -> None:
+        """Route by route, both ways."""
+        assert {(entry.method, entry.path) for entry in entries()} == described(stack).keys()
+
+    def test_each_body_has_a_refusal(self, stack: Stack) -> None:
+        """Whatever takes JSON refuses, in the contract too, what is none; webhooks take what is signed."""
+        for (method, path), operation in described(stack).items():
+            if "application/json" in operation.get("requestBody", {}).get("content", {}) and "webhook" not in path:
+                names = {case.name for case in BY_ROUTE[f"{method} {path}"].refused}
+                assert "bad body" in names, (method, path)
 
     def test_every_case_is_reached(self) -> None:
         """No case is skipped for want of a request, and no request is left over."""

@@ -27,7 +27,9 @@ class TestTheContract:
         wrong = [fault for name, shape in known.items() for fault in misspelt(shape, known, name)]
         for entry in entries():
             for case in (*entry.ok, *entry.refused):
-                wrong += misspelt(case.body, known, f"{entry.route}, {case.name or 'ok'}")
+                at = f"{entry.route}, {case.name or 'ok'}"
+                wrong += misspelt(case.body, known, at)
+                wrong += misspelt(dict(case.more), known, at)
         assert wrong == []
 
     def test_named_shapes_are_spoken_of(self) -> None:
