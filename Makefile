@@ -51,8 +51,13 @@ docs: ## the pages of docs/ that are made from code
 assets: ## the static files of the dashboard, from pinned npm packages (needs Node; what is built is committed)
 	@scripts/assets
 
+screenshots: ## pictures of the dashboard in a seeded world, to out/screenshots
+	@scripts/setup
+	@scripts/browser
+	@.venv/bin/python scripts/screenshots.py
+
 bench: ## every speed figure, beside its floor, in one run
 	@scripts/setup
 	@.venv/bin/python -m bench
 
-.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint docs assets bench
+.PHONY: help setup demo up dev dev-backend dev-dashboard test prove lint docs assets screenshots bench
