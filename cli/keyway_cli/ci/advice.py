@@ -50,6 +50,6 @@ def advised(error: KeywayError, inputs: Inputs) -> KeywayError:
                 f"does {place.environment} exist (keyway env list)? Without a rule a run reads environments that are "
                 "not protected, on the default branch, for push, schedule, workflow_dispatch, release and deployment; "
                 "other branches and tags, other events and production need a rule that an administrator of the "
-                f"repository makes ({_PAGE}, Rules). A run for a pull request reads nothing"
+                f"repository makes ({_PAGE}, Rules), one for a pull request too"
             )
     return error

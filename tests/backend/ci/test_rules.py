@@ -23,6 +23,7 @@ RUN: Final = Run(
 )  # fmt: skip
 PUBLIC: Final = Habits("main", hosted_only=True)
 OWN: Final = Habits("main", hosted_only=False)
+PULL: Final = {"event": "pull_request", "ref": "refs/pull/1/merge"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,10 @@ class TestFits:
             ({"ref": "refs/tags/v1", "ref_type": "tag"}, Conditions(refs=("refs/heads/*",)), OWN),
             ({"ref": "refs/heads/refs/tags/v1"}, Conditions(refs=("refs/tags/*",)), OWN),
             ({"ref": "refs/tags/v1", "ref_type": "branch"}, Conditions(refs=("refs/tags/*",)), OWN),
-            ({"ref": "refs/pull/1/merge"}, Conditions(events=("pull_request",), refs=("refs/heads/*",)), OWN),
+            (PULL, Conditions(events=("pull_request",), refs=("refs/heads/*",)), OWN),
+            (PULL, Conditions(events=("pull_request",)), OWN),
+            (PULL, Conditions(refs=("refs/pull/*",)), OWN),
+            (PULL | {"ref_type": "tag"}, Conditions(events=("pull_request",), refs=("refs/pull/*",)), OWN),
             ({"github_environment": None}, Conditions(github_environment="prod"), OWN),
             ({"github_environment": "Prod"}, Conditions(github_environment="prod"), OWN),
             ({"job_workflow_ref": None}, Conditions(job_workflow_ref="a"), OWN),
@@ -79,6 +83,7 @@ class TestFits:
             ({"runner": "self-hosted"}, Conditions(runner="self-hosted"), PUBLIC),
             ({"ref": "refs/tags/v1.2", "ref_type": "tag"}, Conditions(refs=("refs/tags/v*",)), OWN),
             ({"event": "pull_request_target"}, Conditions(events=("pull_request_target",)), OWN),
+            (PULL, Conditions(events=("pull_request",), refs=("refs/pull/*",)), OWN),
             ({"github_environment": "prod"}, Conditions(github_environment="prod"), OWN),
         ],
     )

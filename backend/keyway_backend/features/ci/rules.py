@@ -19,6 +19,7 @@ HOSTED: Final = "github-hosted"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BRANCH: Final = "refs/heads/"
 _TAG: Final = "refs/tags/"
+_PULL: Final = "refs/pull/"
 
 
 class OddClaims(ValueError):
@@ -139,8 +140,11 @@ DEFAULTS: Final = Conditions()
 
 
 def _is_consistent(run: Run) -> bool:
-    """A branch may be called `refs/tags/v1`: what a ref is, its own prefix and its type must both say."""
-    return run.ref.startswith({"branch": _BRANCH, "tag": _TAG}.get(run.ref_type, "\0"))
+    """A branch may be called `refs/tags/v1`: what a ref is, its own prefix and its type must both say.
+
+    GitHub gives the merge of a pull request the type of a branch; no rule means it that does not spell out `refs/pull/`.
+    """
+    return run.ref.startswith({"branch": (_BRANCH, _PULL), "tag": _TAG}.get(run.ref_type, "\0"))
 
 
 def _ref_fits(run: Run, wanted: Conditions, habits: Habits) -> bool:

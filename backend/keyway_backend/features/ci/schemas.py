@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 EventName = Annotated[str, Field(strict=True, pattern=r"^[a-z_]{1,50}$")]
-# refs/heads/ and refs/tags/ are distinct; a star may stand at the end alone.
-RefPattern = Annotated[str, Field(strict=True, pattern=r"^refs/(heads|tags)/([^*\x00-\x20\x7f]{1,255}\*?|\*)$")]
+# refs/heads/, refs/tags/ and refs/pull/ are distinct; a star may stand at the end alone.
+RefPattern = Annotated[str, Field(strict=True, pattern=r"^refs/(heads|tags|pull)/([^*\x00-\x20\x7f]{1,255}\*?|\*)$")]
 Label = Annotated[str, Field(strict=True, min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
