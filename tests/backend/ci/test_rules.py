@@ -23,7 +23,7 @@ RUN: Final = Run(
 )  # fmt: skip
 PUBLIC: Final = Habits("main", hosted_only=True)
 OWN: Final = Habits("main", hosted_only=False)
-PULL: Final = {"event": "pull_request", "ref": "refs/pull/1/merge"}
+PULL: Final[dict[str, Any]] = {"event": "pull_request", "ref": "refs/pull/1/merge"}
 
 
 @pytest.fixture(scope="module")

@@ -142,9 +142,9 @@ DEFAULTS: Final = Conditions()
 def _is_consistent(run: Run) -> bool:
     """A branch may be called `refs/tags/v1`: what a ref is, its own prefix and its type must both say.
 
-    GitHub gives the merge of a pull request the type of a branch; no rule means it that does not spell out `refs/pull/`.
+    GitHub gives the merge of a pull request the type of a branch; a rule means it only by `refs/pull/`.
     """
-    return run.ref.startswith({"branch": (_BRANCH, _PULL), "tag": _TAG}.get(run.ref_type, "\0"))
+    return run.ref.startswith({"branch": (_BRANCH, _PULL), "tag": (_TAG,)}.get(run.ref_type, ()))
 
 
 def _ref_fits(run: Run, wanted: Conditions, habits: Habits) -> bool:
