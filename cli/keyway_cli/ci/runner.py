@@ -17,6 +17,7 @@ from keyway_cli.terminal import one_line
 
 ENVIRONMENT: Final = "GITHUB_ENV"
 OUTPUTS: Final = "GITHUB_OUTPUT"
+_OLD_COMMAND: Final = "##["  # which the runner obeys anywhere in a line
 _NOT_THE_RUNNER: Final = "run this as an Action, on a runner of GitHub or one that does as it does"
 
 
@@ -33,7 +34,7 @@ class Runner:
 
     def say(self, text: str) -> None:
         """A line in the log. It begins with our name, so that no word of a server is taken for a command."""
-        self._write(f"keyway: {one_line(text)}\n")
+        self._write(f"keyway: {one_line(text).replace(_OLD_COMMAND, '# #[')}\n")
 
     def warn(self, text: str) -> None:
         """The same, shown with the run's results as well."""
