@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from keyway_cli.errors import Misconfigured
 from keyway_cli.files import reason
+from keyway_cli.terminal import one_line
 
 REPOSITORY_FILE: Final = "keyway.toml"
 USER_FILE: Final = "config.toml"
@@ -58,9 +59,10 @@ def _read(path: Path, known: frozenset[str]) -> dict[str, str]:
     strange = sorted(name for name in found if name not in known)
     if strange:
         raise Misconfigured(
-            f"{path} has what is no setting of it: {', '.join(strange)}", f"it knows {', '.join(sorted(known))}"
+            f"{path} has what is no setting of it: {one_line(', '.join(strange))}",
+            f"it knows {', '.join(sorted(known))}",
         )
     wrong = sorted(name for name, value in found.items() if not isinstance(value, str) or not value.isprintable())
     if wrong:
-        raise Misconfigured(f"{path}: {', '.join(wrong)} must be a text")
+        raise Misconfigured(f"{path}: {one_line(', '.join(wrong))} must be a text")
     return {name: value.strip() for name, value in found.items()}
