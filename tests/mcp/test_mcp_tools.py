@@ -296,7 +296,7 @@ def test_the_page_answers_one_browser_alone(monkeypatch: pytest.MonkeyPatch) -> 
         done.set()
         return True
 
-    monkeypatch.setattr("webbrowser.open", browse)
+    monkeypatch.setattr("keyway_cli.mcp.asking.open_browser", browse)
     person = Asked(lambda: "x<script>", has_screen=True, seconds=60)
     answer = person.ask(Question("<b>?", wants_value=True))
     assert answer.yes

@@ -38,6 +38,11 @@ def diff(context: Context, *, sides: tuple[str, ...], keys_only: bool) -> int:
     return DIFFERENT if found.only_left or found.only_right or found.different else ExitCode.OK
 
 
+def diff_environments(context: Context, left: str, right: str) -> None:
+    """Two environments, whatever files of these names lie in the folder: who can write a file learns nothing by it."""
+    _report(context, _environments(context, left, right, keys_only=False))
+
+
 def _compared(context: Context, sides: tuple[str, ...], *, keys_only: bool) -> Difference:
     """No side: the folder's .env file and its environment. One: it, and the environment that is meant."""
     if not sides:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hmac
 import html
 import secrets
+import subprocess
+import sys
 import threading
-import webbrowser
 from collections.abc import Callable
 from email.message import Message
 from http.cookies import CookieError, SimpleCookie
@@ -27,6 +28,7 @@ from keyway_cli.errors import UsageProblem
 from keyway_cli.terminal import printable
 
 WAIT_SECONDS: Final = 240.0
+_OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 _COOKIE: Final = "keyway-asks"
 _MOST: Final = 4 * VALUE_BYTES  # a form writes a byte with up to three characters
 _POLICY: Final = (
@@ -99,6 +101,16 @@ def _nobody() -> UsageProblem:
     )
 
 
+def open_browser(address: str) -> bool:
+    """Whether a browser was found. It gets none of our streams: browsers talk, and ours belong to the protocol.
+
+    -I: a module that lies in the folder has no say.
+    """
+    command = [sys.executable, "-I", "-S", "-c", _OPEN, address]
+    nowhere = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False).returncode == 0
+
+
 class _Page:
     """One question on one address."""
 
@@ -120,7 +132,7 @@ class _Page:
 
     def show(self) -> None:
         """Opens it in the browser. Some browsers return when they are closed, so nobody waits for this."""
-        if not webbrowser.open(self.address) and not self._done.is_set():
+        if not open_browser(self.address) and not self._done.is_set():
             self.unseen = True
             self._done.set()
 

@@ -21,10 +21,10 @@ _NAME: Final = inputs.key("Name of the secret: capital letters, digits and _.", 
 
 
 def _guard(session: Session, context: Context, what: str) -> None:
-    """A protected environment is changed by nobody but a person."""
+    """A protected environment is changed, and lets go of a value, when a person agrees and not otherwise."""
     place = context.place()
     if is_protected(context.api(), place):
-        session.confirm(f"May the assistant {what} in {place}? This environment is protected.")
+        session.confirm(f"May the assistant {what}? {place} is protected.")
 
 
 def _set_secret(session: Session, given: Given) -> Outcome:
@@ -42,8 +42,10 @@ def _generate(session: Session, given: Given) -> Outcome:
 
 
 def _copy(session: Session, given: Given) -> Outcome:
+    source, _ = session.context(given["from"])
     target, _ = session.context(given["to"])
-    _guard(session, target, f"copy {given['name']} from {given['from']}")
+    for one in (source, target) if given["from"] != given["to"] else (target,):
+        _guard(session, one, f"copy {given['name']} from {given['from']} to {given['to']}")
     context, terminal = session.context()
     copy.copy(context, key=given["name"], source=given["from"], target=given["to"], new_key=given.get("newName"))
     return Outcome(terminal.data)
@@ -120,7 +122,7 @@ TOOLS: Final = (
         "another environment, or under another name.",
         _copy,
         "The value is sealed anew inside the server and comes to no client. When the name is taken there, or that "
-        "environment is protected, the person is asked first.",
+        "environment or the one that it comes from is protected, the person is asked first.",
         {
             "name": inputs.key("Name of the secret."),
             "from": inputs.environment("Where it is."),

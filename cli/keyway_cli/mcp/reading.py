@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from keyway_cli.actions import diff, environments, exposure, history, names, scan, trash, validate
+from keyway_cli.errors import UsageProblem
+from keyway_cli.files import working_folder
 from keyway_cli.mcp import inputs
 from keyway_cli.mcp.session import Session
 from keyway_cli.mcp.tool import Outcome, Tool
@@ -36,7 +37,7 @@ def _list_environments(session: Session, _: Given) -> Outcome:
 def _diff(session: Session, given: Given) -> Outcome:
     context, terminal = session.context()
     left, right = given["env1"], given["env2"]
-    diff.diff(context, sides=(left, right), keys_only=False)
+    diff.diff_environments(context, left, right)
     found = terminal.data
     told = {"repository": context.repository(), "env1": found["left"], "env2": found["right"]}
     lists = {
@@ -50,12 +51,27 @@ def _diff(session: Session, given: Given) -> Outcome:
 
 def _compare(session: Session, given: Given) -> Outcome:
     context, terminal = session.context(given.get("environment"))
-    path = str(Path(given.get("path", ".env")).resolve())
+    path = _inside(given.get("path", ".env"))
     diff.diff(context, sides=(path, context.environment), keys_only=True)
     found = terminal.data
     told = {"repository": context.repository(), "environment": found["right"], "path": given.get("path", ".env")}
     both = {"onlyInFile": found["onlyInLeft"], "onlyInEnvironment": found["onlyInRight"], "inBoth": found["same"]}
     return Outcome(told | both)
+
+
+def _inside(path: str) -> str:
+    """The file or folder in full. Raises UsageProblem for what lies elsewhere, by a link too.
+
+    Elsewhere are files in which a name is no name: the last line of a key in Base64 reads like an assignment.
+    """
+    folder = working_folder()
+    try:
+        target = (folder / path).resolve()
+    except (OSError, RuntimeError, ValueError):  # a link to itself, a NUL
+        raise UsageProblem("path names nothing that can be read") from None
+    if not target.is_relative_to(folder.resolve()):
+        raise UsageProblem("path leads out of the folder that this server was started in")
+    return str(target)
 
 
 def _history(session: Session, given: Given) -> Outcome:
@@ -85,7 +101,7 @@ def _validate(session: Session, given: Given) -> Outcome:
         context,
         required=tuple(given.get("required", ())),
         auto_detect=given.get("autoDetect", False),
-        path=given.get("path"),
+        path=_inside(given["path"]) if "path" in given else None,
     )
     return Outcome(terminal.data)
 
@@ -140,7 +156,7 @@ TOOLS: Final = (
         _compare,
         "Names alone, in both directions. Whether a value is the same is not told: whoever can write the file could "
         "try out values otherwise.",
-        {"path": inputs.text("The file; without it .env."), "environment": inputs.environment()},
+        {"path": inputs.text("The file, in this folder; without it .env."), "environment": inputs.environment()},
         read_only=True,
         idempotent=True,
     ),
@@ -186,7 +202,7 @@ TOOLS: Final = (
         _validate,
         "Without `required`: the names in `.env.example` (or `.env.sample`, `.env.template`); with `autoDetect`, or "
         "when there is no such file, also what the code reads from its environment, in a dozen languages. `path` is "
-        "a folder or one file. Names alone.",
+        "a folder or one file, in this folder. Names alone.",
         {
             "environment": inputs.environment("The environment to check."),
             "required": inputs.texts("Names that have to be there.", 1_000),

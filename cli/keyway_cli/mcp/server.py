@@ -33,10 +33,18 @@ class Connection:
     """The server's side of one assistant."""
 
     def __init__(self, options: Options) -> None:
-        read = settings.read(os.environ, working_folder())
+        # What we start (git, a browser) is not protected as we are: anybody of this account reads its variables.
+        environ = dict(os.environ)
+        os.environ.pop("KEYWAY_TOKEN", None)
+
+        def settings_now() -> settings.Settings:
+            """Read for every call, so that a login during the session counts."""
+            return settings.read(environ, working_folder())
+
+        read = settings_now()
         self._client = ""
         self._person = Person(lambda: self._client or "An assistant", has_screen=read.can_open_browser)
-        self.session = Session(_settings, options, self._ask)
+        self.session = Session(settings_now, options, self._ask)
 
     def _ask(self, question: Question) -> Answer:
         return self._person.ask(question)
@@ -104,11 +112,6 @@ def _described(tool: Tool) -> types.Tool:
             open_world_hint=tool.open_world,
         ),
     )
-
-
-def _settings() -> settings.Settings:
-    """Read for every call, so that a login during the session counts."""
-    return settings.read(os.environ, working_folder())
 
 
 def _hide_memory() -> None:
