@@ -26,7 +26,7 @@ ORGANISATIONS: Final = {
     "harbor-health": ("patient-portal", "billing", "imaging-gateway", "infrastructure-as-code"),
 }
 KEYS: Final = (
-    "DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY", "SENTRY_DSN", "SESSION_SECRET", "SMTP_PASSWORD", "S3_BUCKET",
+    "DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY", "SENTRY_DSN", "SESSION_SECRET", "SMTP_USER", "S3_BUCKET",
     "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "JWT_SIGNING_KEY", "FEATURE_FLAGS_TOKEN",
 )  # fmt: skip
 ENVIRONMENTS: Final = ("development", "staging", "production")

@@ -6,19 +6,27 @@ from collections.abc import Iterator
 
 import pytest
 from dashboard_browser import Site, running_browser
+from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import Home
 from stack import running_stack
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
-    """Stack, dashboard and browser. Do not kill its processes."""
-    with running_stack(with_dashboard=True) as stack, running_browser() as browser:
-        yield Site(stack, browser)
+def whole_stack() -> Iterator[Stack]:
+    """An installation with its dashboard. Do not kill its processes."""
+    with running_stack(with_dashboard=True) as stack:
+        yield stack
 
 
 @pytest.fixture(scope="session")
-def home(site: Site) -> Home:
+def home(whole_stack: Stack) -> Home:
     """A vault with one value, and its administrator, for tests that only look at it."""
-    return stage.home(site.stack, "looked-at")
+    return stage.home(whole_stack, "looked-at")
+
+
+@pytest.fixture(scope="module")
+def site(whole_stack: Stack, home: Home) -> Iterator[Site]:  # noqa: ARG001 - made before the browser is there
+    """The installation and a browser, which keeps an event loop for itself: it must not outlive the file's tests."""
+    with running_browser() as browser:
+        yield Site(whole_stack, browser)

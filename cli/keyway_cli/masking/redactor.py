@@ -109,7 +109,8 @@ class Redactor:
         lookup, runs, undecided = self._lookup, [], 0
         if lookup.grams:
             for run in _together(lookup.hits(text), GRAM):
-                if any(text[hit : hit + GRAM] not in PUBLIC_GRAMS for hit in run):
+                goes_on = self._masked_before and run[0] < len(self._before)
+                if goes_on or any(text[hit : hit + GRAM] not in PUBLIC_GRAMS for hit in run):
                     runs.append(_whole(text, run, GRAM, lookup))
                 elif run[-1] + 2 * GRAM > len(text):
                     undecided = len(text) - run[0]
