@@ -1,5 +1,6 @@
 // What pages do besides htmx: dialogs, the palette, shortcuts, copying, the theme. No inline handlers, no eval; everything
-// hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle.
+// hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle
+// data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits.
 "use strict";
 
 (() => {
@@ -118,6 +119,57 @@
     }
   }
 
+  // --- values: shown on demand, gone by themselves -----------------------------------------------------------------
+
+  const CLIPBOARD_MS = 30000;
+
+  function hide(place) {
+    const back = place.closest("td")?.querySelector("[data-reveals]");
+    const held = place.contains(document.activeElement);
+    place.replaceChildren();
+    if (back) back.hidden = false;
+    if (held) back?.focus();
+  }
+
+  const hideAll = () => all("[data-value-place]").filter((place) => place.firstElementChild).forEach(hide);
+
+  function watchValues() {
+    for (const shown of all("[data-hides]:not([data-watched])")) {
+      const place = shown.parentElement;
+      shown.dataset.watched = "yes";
+      const button = place.closest("td")?.querySelector("[data-reveals]");
+      if (button) button.hidden = true;
+      $("[data-hides-now]", shown).focus();
+      setTimeout(() => shown.isConnected && hide(place), Number(shown.dataset.hides) * 1000);
+    }
+  }
+
+  async function copyValue(button) {
+    try {
+      await navigator.clipboard.writeText($("pre", button.closest(".revealed")).textContent);
+      say("Copied; the clipboard is emptied in 30 seconds");
+      setTimeout(() => navigator.clipboard.writeText("").catch(() => {}), CLIPBOARD_MS);
+    } catch {
+      say("The browser did not allow copying", "bad");
+    }
+  }
+
+  // --- the filter of a table ---------------------------------------------------------------------------------------
+
+  function filter(form) {
+    const rows = all("[data-words]", document.getElementById(form.dataset.filters));
+    const query = $('input[type="search"]', form).value;
+    const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) row.hidden = !words.every((word) => row.dataset.words.includes(word));
+    const left = rows.filter((row) => !row.hidden).length;
+    $("[data-filter-count]", form).textContent = `${left} of ${rows.length} keys`;
+    $("[data-filter-empty]").hidden = left > 0;
+    const address = new URL(location.href);
+    if (query) address.searchParams.set("q", query);
+    else address.searchParams.delete("q");
+    history.replaceState(history.state, "", address);
+  }
+
   function showNav(shown) {
     document.body.classList.toggle("nav-open", shown);
     $("[data-nav-toggle]")?.setAttribute("aria-expanded", String(shown));
@@ -131,6 +183,8 @@
     "data-closes": (element) => element.closest("dialog").close(),
     "data-dismisses": (element) => element.closest(".toast-note").remove(),
     "data-copies": (element) => copy(element.dataset.copies),
+    "data-copies-value": copyValue,
+    "data-hides-now": (element) => hide(element.closest("[data-value-place]")),
     "data-theme-toggle": toggleTheme,
     "data-nav-toggle": () => showNav(!document.body.classList.contains("nav-open")),
     "data-nav-close": () => showNav(false),
@@ -147,6 +201,7 @@
   document.addEventListener("keydown", (event) => {
     const palette = $("#palette");
     if (palette?.open && palette.contains(event.target)) paletteKey(event, palette);
+    if (event.key === "Escape") hideAll();
     if (event.key === "Escape" && document.body.classList.contains("nav-open")) {
       showNav(false);
       return $("[data-nav-toggle]").focus();
@@ -155,7 +210,14 @@
   });
   document.addEventListener("input", (event) => {
     if (event.target.closest("#palette")) narrow($("#palette"));
+    const form = event.target.matches('input[type="search"]') && event.target.closest("[data-filters]");
+    if (form) filter(form);
   });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) hideAll(); });
+  addEventListener("pagehide", hideAll);
   document.addEventListener("submit", (event) => {
     if (event.target.matches("[data-search]")) event.preventDefault();
     // A form is sent once.
@@ -164,9 +226,13 @@
   // Back from the browser's own memory: a page that was left is asked for again, so that nothing old is shown.
   addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   document.addEventListener("htmx:before:request", () => document.body.classList.add("busy"));
-  document.addEventListener("htmx:finally:request", () => document.body.classList.remove("busy"));
+  document.addEventListener("htmx:finally:request", () => {
+    document.body.classList.remove("busy");
+    all('form[hx-post] button[type="submit"]').forEach((button) => { button.disabled = false; });
+  });
   document.addEventListener("htmx:after:swap", () => {
     all(".toast-note").forEach(age);
+    watchValues();
     if ($("#palette")?.open) narrow($("#palette"));
   });
   all(".toast-note").forEach(age);

@@ -1,1 +1,1 @@
-"""The list of vaults, a new vault, and what comes first in it."""
+"""The list of vaults, and a new vault."""

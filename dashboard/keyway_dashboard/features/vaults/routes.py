@@ -1,4 +1,4 @@
-"""Vaults: the list, a new one, and the page of one."""
+"""Vaults: the list, and a new one."""
 
 from __future__ import annotations
 
@@ -53,12 +53,6 @@ async def create(visit: Visit) -> Response:
     return visit.go(f"/vaults/{made.repoFullName}", f"The vault for {made.repoFullName} is ready.")
 
 
-async def show(visit: Visit) -> Response:
-    """A vault: its environments, and the next command."""
-    vault = await visit.api.get(path("vaults", visit.step("owner"), visit.step("name")), Vault)
-    return visit.page("vaults/show", vault=vault, api_url=visit.services.settings.api_url)
-
-
 async def places(visit: Visit) -> Response:
     """The vaults for the switcher and the command palette."""
     vaults = await visit.api.all(path("vaults"), Vault)
@@ -75,5 +69,4 @@ ROUTES = [
     get("/vaults/new", choose),
     post("/vaults/new", create),
     get("/parts/places", places),
-    get("/vaults/{owner}/{name}", show),
 ]

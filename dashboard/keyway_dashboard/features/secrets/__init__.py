@@ -1,0 +1,1 @@
+"""The secrets of a vault: the matrix of keys and environments, and one secret at a time."""

@@ -1,0 +1,233 @@
+"""A vault's page: the matrix, one value on demand, add, edit, delete; and what stays of a value afterwards: nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from dashboard_browser import Site, Window
+from oracle import canaries, stage
+from oracle.stage import Home
+from playwright.sync_api import Page, expect
+
+KEPT = """async () => {
+  const kept = [document.documentElement.outerHTML, JSON.stringify({...localStorage}),
+    JSON.stringify({...sessionStorage}), JSON.stringify(history.state), location.href, document.cookie];
+  for (const field of document.querySelectorAll("input, textarea")) kept.push(field.value);
+  for (const name of await caches.keys()) kept.push(name);
+  for (const base of await indexedDB.databases()) kept.push(base.name);
+  return kept.join("\\n");
+}"""
+
+
+@pytest.fixture(scope="module")
+def vault(site: Site) -> Home:
+    """A vault with equal, different and missing values."""
+    made = stage.home(site.stack, "matrix", keep=False)
+    same = canaries.new("S")
+    assert made.push({"SHARED": same, "API_URL": canaries.new("D"), "ONLY_HERE": "1"}, "development").status == 200
+    assert made.push({"SHARED": same, "API_URL": canaries.new("P")}, "production").status == 200
+    return made
+
+
+@pytest.fixture
+def window(site: Site, vault: Home) -> Iterator[Window]:
+    """The administrator's browser, which must end without complaints."""
+    with site.window(vault.admin) as window:
+        yield window
+        assert window.complaints == []
+
+
+def state(page: Page, key: str, environment: str) -> str | None:
+    """What the matrix says of a key in an environment."""
+    heads = page.get_by_role("columnheader").all_inner_texts()
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=key, exact=True))
+    return row.get_by_role("cell").nth(heads.index(environment) - 1).get_attribute("data-state")
+
+
+def write(page: Page, value: str) -> None:
+    """Fills in a value and saves."""
+    page.get_by_label("Value").fill(value)
+    page.get_by_role("button", name="Save").click()
+
+
+def said(page: Page, text: str) -> None:
+    """Waits for a sentence of the page."""
+    expect(page.get_by_role("status").filter(has_text=text)).to_be_visible()
+
+
+class TestMatrix:
+    """What is where."""
+
+    def test_it_says_what_is_present_missing_and_different_without_a_value(self, window: Window, vault: Home) -> None:
+        """Presence by itself; sameness after the question; who changed it; no value anywhere in the page."""
+        page = window.go(f"/vaults/{vault.full_name}")
+        assert state(page, "SHARED", "production") == "present"
+        assert state(page, "ONLY_HERE", "production") == "missing"
+        expect(page.get_by_role("cell", name=vault.admin).first).to_be_visible()
+        assert window.violations() == []
+        page.get_by_label("Compare values with").select_option("development")
+        page.wait_for_url("**compare=development*")
+        assert state(page, "SHARED", "production") == "same"
+        assert state(page, "API_URL", "production") == "different"
+        assert state(page, "ONLY_HERE", "production") == "missing"
+        kept = page.evaluate(KEPT)
+        assert [value for value in vault.values("development").values() if len(value) > 1 and value in kept] == []
+        assert window.violations() == []
+
+    def test_it_is_filtered_as_one_types(self, window: Window, vault: Home) -> None:
+        """Rows go and come with every letter, the address follows, and opens in the same state."""
+        page = window.go(f"/vaults/{vault.full_name}")
+        page.get_by_label("Filter keys").press_sequentially("api u")
+        expect(page.get_by_role("rowheader", name="API_URL")).to_be_visible()
+        expect(page.get_by_role("rowheader", name="SHARED")).to_be_hidden()
+        expect(page).to_have_url(re.compile(r"\?q=api\+u"))
+        page.reload()
+        expect(page.get_by_role("rowheader", name="SHARED")).to_be_hidden()
+        page.get_by_label("Filter keys").fill("nothing")
+        expect(page.get_by_role("heading", name="No such key")).to_be_visible()
+        said(page, "0 of 3 keys")
+
+    def test_what_one_may_not_read_is_hidden_and_not_called_missing(self, site: Site, vault: Home) -> None:
+        """Somebody without rights on production sees that it is closed, and neither names nor buttons of it."""
+        with site.window(vault.login_with("write")) as window:
+            page = window.go(f"/vaults/{vault.full_name}")
+            closed = {state(page, key, "production") for key in ("SHARED", "API_URL", "ONLY_HERE")}
+            rights = site_rights(vault)
+            assert closed == ({"hidden"} if not rights["read"] else {"present", "missing"})
+            assert (page.get_by_role("link", name="Add ONLY_HERE in production").count() > 0) == rights["write"]
+
+
+def site_rights(vault: Home) -> dict[str, bool]:
+    """What the backend lets somebody who may write do in production."""
+    answer = vault.get(f"/v1/vaults/{vault.full_name}/permissions/defaults").json()
+    found: dict[str, bool] = answer["data"]["matrix"]["write"]["protected"]
+    return found
+
+
+class TestReveal:
+    """One value, for a while."""
+
+    def test_a_value_comes_on_demand_and_goes_without_a_trace(self, window: Window, vault: Home) -> None:
+        """Not in the page before, gone after hiding, leaving, Escape and time; the answer may not be stored."""
+        value = vault.values("development")["API_URL"]
+        page = window.page
+        page.clock.install()
+        window.go(f"/vaults/{vault.full_name}")
+        assert value not in page.evaluate(KEPT)
+        button = page.get_by_role("button", name="Reveal API_URL in development")
+        shown = page.get_by_role("region", name="Value")
+        with page.expect_response("**/reveal") as got:
+            button.click()
+        assert got.value.headers["cache-control"] == "no-store"
+        expect(shown).to_have_text(value)
+        assert window.violations() == []
+        page.get_by_role("button", name="Hide").click()
+        expect(shown).to_have_count(0)
+        expect(button).to_be_focused()
+        assert value not in page.evaluate(KEPT)
+        button.click()
+        expect(shown).to_have_text(value)
+        page.keyboard.press("Escape")
+        expect(shown).to_have_count(0)
+        button.click()
+        expect(shown).to_have_text(value)
+        page.clock.run_for(21_000)
+        expect(shown).to_have_count(0)
+        assert value not in page.evaluate(KEPT)
+        page.go_back()
+        page.go_forward()
+        assert value not in page.evaluate(KEPT)
+
+    def test_a_copy_is_taken_from_the_clipboard_again(self, site: Site, vault: Home) -> None:
+        """Copied as it is, and emptied after half a minute."""
+        with site.window(vault.admin, permissions=["clipboard-read", "clipboard-write"]) as window:
+            page = window.page
+            page.clock.install()
+            window.go(f"/vaults/{vault.full_name}")
+            page.get_by_role("button", name="Reveal SHARED in production").click()
+            page.get_by_role("button", name="Copy").click()
+            said(page, "Copied")
+            assert page.evaluate("navigator.clipboard.readText()") == vault.values("production")["SHARED"]
+            page.clock.run_for(31_000)
+            page.wait_for_function("async () => await navigator.clipboard.readText() === ''")
+
+
+class TestWrites:
+    """Add, edit, delete, and two people at once."""
+
+    def test_a_secret_is_added_changed_and_deleted(self, window: Window, vault: Home) -> None:
+        """Lines stay as they were typed, a missing cell leads to its form, the old value is in no form."""
+        first, second = canaries.new("A"), f"{canaries.new('B')}\n  spaces \n"
+        page = window.go(f"/vaults/{vault.full_name}")
+        page.get_by_role("link", name="Add secret").click()
+        page.get_by_label("Key", exact=True).fill("NEW_ONE")
+        page.get_by_label("Environment").select_option("staging")
+        assert window.violations() == []
+        write(page, first)
+        said(page, "NEW_ONE was saved in staging.")
+        assert vault.values("staging") == {"NEW_ONE": first}
+        assert first not in page.evaluate(KEPT)
+        page.get_by_role("link", name="Edit NEW_ONE in staging").click()
+        expect(page.get_by_label("Value")).to_have_value("")
+        assert window.violations() == []
+        write(page, second)
+        said(page, "NEW_ONE was saved in staging.")
+        assert vault.values("staging") == {"NEW_ONE": second}
+        page.get_by_role("link", name="Edit NEW_ONE in staging").click()
+        page.get_by_role("button", name="Delete").click()
+        page.get_by_role("button", name="Delete secret").click()
+        said(page, "in the trash")
+        assert vault.values("staging") == {}
+        page.get_by_role("link", name="Add ONLY_HERE in staging").click()
+        expect(page.get_by_label("Key", exact=True)).to_have_value("ONLY_HERE")
+        expect(page.get_by_label("Environment")).to_have_value("staging")
+
+    def test_a_wrong_name_is_told_and_nothing_typed_is_lost(self, window: Window, vault: Home) -> None:
+        """The form stays as it is, with a sentence, and can be sent again."""
+        page = window.go(f"/vaults/{vault.full_name}/secrets/new")
+        page.get_by_label("Key", exact=True).fill("1 WRONG")
+        write(page, "typed")
+        expect(page.get_by_role("alert")).to_be_visible()
+        expect(page.get_by_label("Value")).to_have_value("typed")
+        expect(page.get_by_role("button", name="Save")).to_be_enabled()
+
+    def test_who_saved_first_is_shown_and_not_overwritten_unseen(self, site: Site, vault: Home) -> None:
+        """Two browsers on one key: the second learns of the first, and its second try is its decision. Another key is
+        no conflict. Adding overwrites no key that exists; one that was deleted is not brought back unseen."""
+        assert vault.push({"RACE": "before", "OTHER": "before"}, "staging").status == 200
+        with site.window(vault.admin) as one, site.window(vault.admin) as two:
+            for window in (one, two):
+                window.go(f"/vaults/{vault.full_name}").get_by_role("link", name="Edit RACE in staging").click()
+            body = {"repoFullName": vault.full_name, "environment": "staging", "mode": "merge"}
+            assert vault.post("/v1/secrets/push", body | {"secrets": {"OTHER": "meanwhile"}}).status == 200
+            write(one.page, "first")
+            said(one.page, "RACE was saved")
+            write(two.page, "second")
+            expect(two.page.get_by_role("alert")).to_contain_text(f"Somebody saved first. {vault.admin} changed RACE")
+            assert vault.values("staging")["RACE"] == "first"
+            expect(two.page.get_by_label("Value")).to_have_value("second")
+            assert two.violations() == []
+            two.page.get_by_role("button", name="Save").click()
+            said(two.page, "RACE was saved")
+            assert vault.values("staging") == {"RACE": "second", "OTHER": "meanwhile"}
+            two.go(f"/vaults/{vault.full_name}/secrets/new?key=RACE&environment=staging")
+            write(two.page, "third")
+            expect(two.page.get_by_role("alert")).to_contain_text("Somebody saved first.")
+            one.page.get_by_role("link", name="Edit OTHER in staging").click()
+            body |= {"secrets": {}, "delete": ["OTHER"]}
+            assert vault.post("/v1/secrets/push", body).status == 200
+            write(one.page, "again")
+            expect(one.page.get_by_role("alert")).to_contain_text("Somebody deleted it.")
+            assert vault.values("staging") == {"RACE": "second"}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_the_pages_that_everybody_has(site: Site, home: Home, scheme: str) -> None:
+    """The list, a new vault, settings: no violation, light and dark."""
+    with site.window(home.admin, color_scheme=scheme) as window:
+        for path in ("/", "/vaults/new", "/settings", "/settings/sessions"):
+            window.go(path)
+            assert (path, window.violations()) == (path, [])
+        assert window.complaints == []
