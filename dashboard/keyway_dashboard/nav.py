@@ -21,6 +21,20 @@ class Place:
         return path == self.path or path.startswith(f"{self.path}/") or (self.home and path.startswith("/vaults"))
 
 
+@dataclass(frozen=True)
+class Tab:
+    """A page of a vault: `step` follows the vault's address. The first has `also`, addresses that belong to it."""
+
+    label: str
+    step: str
+    also: str = ""
+
+    def holds(self, path: str, vault_url: str) -> bool:
+        """Whether a page at this path belongs to the tab. GitHub's names have no case."""
+        rest = path.lower().removeprefix(vault_url.lower())
+        return rest == self.step or any(rest.startswith(f"{one}/") for one in (self.step, self.also) if one)
+
+
 PLACES: Final = (
     Place("Vaults", "/", "folder-git-2", "g v", home=True),
     Place("Settings", "/settings", "settings", "g s"),
@@ -31,3 +45,9 @@ ACTIONS: Final = (
     Place("New vault", "/vaults/new", "plus", "c"),
     Place("Sessions on other devices", "/settings/sessions", "laptop"),
 )
+
+# The pages of a vault, shown by vaults/tabs.html, in this order: Secrets, History, Environments, Access, Syncs, CI, Trash,
+# Settings. Each has its line here.
+VAULT_TABS: Final = (
+    Tab("Secrets", "", also="/secrets"),
+)  # fmt: skip

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from keyway_dashboard.nav import ACTIONS, PLACES
+from keyway_dashboard.nav import ACTIONS, PLACES, VAULT_TABS
 from keyway_dashboard.sessions import Flash
 from keyway_dashboard.static_files import StaticFiles
 
@@ -70,6 +70,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(version=version, asset=static.url, places=PLACES, palette_actions=ACTIONS)
+        self._templates.globals.update(vault_tabs=VAULT_TABS)
         self._templates.filters.update(ago=ago, stamp=stamp, hue=hue)
 
     def page(self, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
