@@ -46,8 +46,8 @@ ACTIONS: Final = (
     Place("Sessions on other devices", "/settings/sessions", "laptop"),
 )
 
-# The pages of a vault, shown by vaults/tabs.html, in this order: Secrets, History, Environments, Access, Syncs, CI, Trash,
-# Settings. Each has its line here.
+# The pages of a vault, shown by vaults/tabs.html, each with its line here, in this order: Secrets, History,
+# Environments, Access, Syncs, CI, Trash, Settings.
 VAULT_TABS: Final = (
     Tab("Secrets", "", also="/secrets"),
 )  # fmt: skip
