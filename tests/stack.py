@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import httpx
 from keyway_standalone.processes import Stack
+from template import furnish
 
 _SIGN_IN_SECONDS: Final = 30.0
 # Nothing here speaks TLS; a context of its own for each client would cost 50 ms.
@@ -36,9 +37,12 @@ def state_folder() -> Iterator[Path]:
 
 @contextmanager
 def running_stack(**options: Any) -> Iterator[Stack]:
-    """A started Stack with these options, stopped in the end."""
-    with state_folder() as folder, Stack(folder, **options) as stack:
-        yield stack
+    """A started Stack with these options, stopped in the end. Its database begins with the schema, and no row."""
+    with state_folder() as folder:
+        if options.get("only") is None:
+            furnish(folder, options.get("seed", 1), folder.with_name("template"))
+        with Stack(folder, **options) as stack:
+            yield stack
 
 
 def http(stack: Stack, token: str | None = None) -> httpx.Client:

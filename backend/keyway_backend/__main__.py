@@ -7,6 +7,7 @@ Exit codes: 0 stopped, 69 something that it needs does not answer, 78 it must no
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import time
@@ -135,6 +136,7 @@ async def _serve(configured: Settings) -> None:
             await opened.enter_async_context(worker.working(configured, running))
         public, described = app.application(running, configured)
         ops = ops_app(running.health, described.openapi)
+        gc.freeze()  # what lives as long as the process is not looked through again, nor when it ends
         metrics.BUILD.labels(VERSION).set(1)
         with (
             listening(configured.host, configured.port, "PORT") as public_socket,
@@ -156,6 +158,7 @@ async def _work(configured: Settings) -> None:
         metrics.BUILD.labels(VERSION).set(1)
         with listening(configured.ops_host, configured.ops_port, "OPS_PORT") as ops_socket:
             ops = server(ops_app(running.health, app.document))
+            gc.freeze()
             stopping = asyncio.create_task(_stop_when_told(running.health, ops))
             _log.info("working", ops_port=ops_socket.getsockname()[1])
             await ops.serve([ops_socket])

@@ -11,7 +11,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from keyway_backend.db import migrate, revision
+from keyway_backend.db import migrate, revision, upgrade
 from keyway_backend.db.tables import metadata
 from keyway_standalone.postgres import APP, OWNER, Postgres
 
@@ -109,7 +109,7 @@ class TestMigrates:
 
     def test_the_wanted_revision_is_the_newest(self) -> None:
         """The number that readiness compares with is that of the newest migration."""
-        assert ScriptDirectory(str(migrate._SCRIPTS)).get_current_head() == revision.WANTED
+        assert ScriptDirectory(str(upgrade.SCRIPTS)).get_current_head() == revision.WANTED
 
     def test_the_database_equals_its_description(self, server: Postgres, schema: str) -> None:
         """Tables, columns, types, indexes and constraints are those of `db.tables`, and no others."""
