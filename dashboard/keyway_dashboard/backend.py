@@ -58,6 +58,8 @@ class BackendError(Exception):
         super().__init__(f"{status} {slug}")
         self.status, self.detail, self.slug, self.fields = status, detail, slug, tuple(fields)
         self.retry_after = 0
+        # What else the answer says, such as where an environment stands now.
+        self.told: Mapping[str, Any] = {}
 
 
 class SignedOut(BackendError):
@@ -233,6 +235,7 @@ def _failure(answer: httpx.Response) -> BackendError:
     told = body.get("errors") if isinstance(body.get("errors"), list) else []
     fields = [FieldProblem(str(one.get("field", "")), str(one.get("message", ""))) for one in told or []]
     error = kind(answer.status_code, str(body.get("detail") or ""), slug=slug, fields=fields)
+    error.told = body
     wait = answer.headers.get("retry-after", "")
     error.retry_after = int(wait) if wait.isdecimal() else 0
     return error

@@ -50,4 +50,7 @@ ACTIONS: Final = (
 # Environments, Access, Syncs, CI, Trash, Settings.
 VAULT_TABS: Final = (
     Tab("Secrets", "", also="/secrets"),
+    Tab("History", "/history"),
+    Tab("Environments", "/environments"),
+    Tab("Trash", "/trash"),
 )  # fmt: skip

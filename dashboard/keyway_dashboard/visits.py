@@ -31,6 +31,7 @@ _UNKNOWN: Final = IPv4Address(0)
 _OURS: Final = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
 _UPWARDS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c|%0|%1|//", re.IGNORECASE)
 _LONGEST_TARGET: Final = 1_000
+_OFFSET_DIGITS: Final = 6
 
 Network = IPv4Network | IPv6Network
 
@@ -72,6 +73,12 @@ class Visit:
     def query(self, name: str) -> str:
         """A parameter of the address, empty without it."""
         return self.request.query_params.get(name, "")
+
+    @property
+    def offset(self) -> int:
+        """Where in a list a page of it begins; 0 for what is no number."""
+        given = self.query("offset")
+        return int(given) if given.isascii() and given.isdecimal() and len(given) <= _OFFSET_DIGITS else 0
 
     def step(self, name: str) -> str:
         """A part of the path."""

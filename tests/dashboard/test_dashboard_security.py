@@ -44,7 +44,9 @@ def http(site: Site) -> Iterator[httpx.Client]:
 def filled(path: str, home: Home) -> str:
     """A route's path with something in each of its places."""
     owner, name = home.full_name.split("/")
-    return path.format(owner=owner, name=name, id="00000000-0000-7000-8000-000000000000")
+    known = {"owner": owner, "name": name, "environment": "development", "revision": "1"}
+    steps = [one.partition("}")[0] for one in path.split("{")[1:]]
+    return path.format(**{step: known.get(step, "00000000-0000-7000-8000-000000000000") for step in steps})
 
 
 def proof(http: httpx.Client, cookie: str) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
+from keyway_dashboard.features.history.routes import ROUTES as HISTORY
 from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
 from keyway_dashboard.features.settings.routes import ROUTES as SETTINGS
 from keyway_dashboard.features.sign_in.routes import ROUTES as SIGN_IN
+from keyway_dashboard.features.trash.routes import ROUTES as TRASH
 from keyway_dashboard.features.vaults.routes import ROUTES as VAULTS
+from keyway_dashboard.features.versions.routes import ROUTES as VERSIONS
 from keyway_dashboard.features.welcome.routes import ROUTES as WELCOME
 
-ROUTES = [*WELCOME, *SIGN_IN, *VAULTS, *SECRETS, *SETTINGS]
+ROUTES = [*WELCOME, *SIGN_IN, *VAULTS, *SECRETS, *HISTORY, *VERSIONS, *TRASH, *ENVIRONMENTS, *SETTINGS]

@@ -124,7 +124,7 @@
   const CLIPBOARD_MS = 30000;
 
   function hide(place) {
-    const back = place.closest("td")?.querySelector("[data-reveals]");
+    const back = place.closest("td, li")?.querySelector("[data-reveals]");
     const held = place.contains(document.activeElement);
     place.replaceChildren();
     if (back) back.hidden = false;
@@ -137,7 +137,7 @@
     for (const shown of all("[data-hides]:not([data-watched])")) {
       const place = shown.parentElement;
       shown.dataset.watched = "yes";
-      const button = place.closest("td")?.querySelector("[data-reveals]");
+      const button = place.closest("td, li")?.querySelector("[data-reveals]");
       if (button) button.hidden = true;
       $("[data-hides-now]", shown).focus();
       setTimeout(() => shown.isConnected && hide(place), Number(shown.dataset.hides) * 1000);

@@ -1,0 +1,1 @@
+"""How environments came to be what they are."""

@@ -1,0 +1,66 @@
+"""The vault that an address names, as its pages need it: what it is, and what the caller may do where."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from keyway_dashboard.backend import Missing, path
+from keyway_dashboard.features.secrets.models import NOTHING, Column, Effective, Secret, columns
+from keyway_dashboard.features.vaults.models import Vault
+from keyway_dashboard.visits import Visit
+
+PAGE: Final = "/vaults/{owner}/{name}"
+_MOST: Final = 20_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """A vault, and its environments with what the caller may do there."""
+
+    vault: Vault
+    columns: list[Column]
+
+    @property
+    def administered(self) -> bool:
+        """Whether the caller is an admin of the repository."""
+        return self.vault.permission == "admin"
+
+    def column(self, environment: str) -> Column:
+        """One environment. Raises Missing."""
+        for one in self.columns:
+            if one.environment.name == environment:
+                return one
+        raise Missing(404, "", slug="not-found")
+
+    def writes(self, environment: str) -> bool:
+        """Whether the caller may write there."""
+        found = (one.access for one in self.columns if one.environment.name == environment)
+        return next(found, NOTHING).write
+
+
+def of(visit: Visit, *rest: str) -> str:
+    """An address of the backend below the vault."""
+    return path("vaults", visit.step("owner"), visit.step("name"), *rest)
+
+
+def url(visit: Visit, *rest: str) -> str:
+    """A page of the vault. `rest` are names that the backend gave, or that a path of ours held."""
+    return "/".join(["", "vaults", visit.step("owner"), visit.step("name"), *rest])
+
+
+async def opened(visit: Visit) -> Place:
+    """The vault of the address. Raises Missing."""
+    vault, rights = await asyncio.gather(
+        visit.api.get(of(visit), Vault), visit.api.get(of(visit, "permissions", "effective"), Effective)
+    )
+    return Place(vault, columns(vault.environmentDetails, rights))
+
+
+async def secret(visit: Visit, id_: str) -> Secret:
+    """The live secret of this id whose name the caller may read. Raises Missing."""
+    for one in await visit.api.all(of(visit, "secrets"), Secret, most=_MOST):
+        if one.id == id_ and one.key:
+            return one
+    raise Missing(404, "", slug="not-found")
