@@ -102,3 +102,9 @@ class Origin:
     source: str
     device_id: str
     in_grace: bool = False
+
+
+def source_of(actor: Actor, origin: Origin) -> str:
+    """How somebody came (contract.md 8.1): a key and a workflow's token say more than the program that sent them."""
+    kind = actor.credential_kind
+    return kind.value if kind in {CredentialKind.API_KEY, CredentialKind.CI} else origin.source

@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString
 
 import orjson
 
+from keyway_backend.access.actor import source_of
 from keyway_backend.audit import heard
 from keyway_backend.audit.events import Event
 from keyway_backend.db.engine import Connection, run
@@ -77,7 +78,7 @@ def row_of(event: Event) -> dict[str, Any]:
         "credential_kind": actor.credential_kind.value,
         "credential_id": actor.credential_id,
         "platform": origin.platform,
-        "source": origin.source,
+        "source": source_of(actor, origin),
         "ip": origin.ip,
         "user_agent": origin.user_agent,
         "device_id": origin.device_id,

@@ -118,6 +118,23 @@ class TestOwn:
         assert [part["meta"]["pagination"]["hasMore"] for part in parts] == [True] * (len(whole) - 1) + [False]
         assert parts[0]["meta"]["pagination"]["total"] == len(whole)
 
+    def test_filters_narrow_it(self, home: Home) -> None:
+        """By action, source, program and time; other people stay out whatever is asked."""
+        whole = data(own(home, home.token))
+        assert data(own(home, home.token, "?action=vault_created")) == [
+            item for item in whole if item["action"] == "vault_created"
+        ]
+        assert data(own(home, home.token, "?source=cli&platform=api")) == whole
+        for query in ("source=mcp", "platform=web", "action=secrets_pulled", f"since={quote(_later())}"):
+            assert data(own(home, home.token, f"?{query}")) == [], query
+        until = quote(whole[1]["timestamp"])
+        assert data(own(home, home.token, f"?until={until}")) == whole[2:]
+        assert own(home, home.token, "?since=yesterday").status == 400
+
+
+def _later() -> str:
+    return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
 
 class TestOfAVault:
     """GET /v1/vaults/{owner}/{repo}/activity."""
@@ -179,3 +196,13 @@ class TestOfAVault:
         assert len(data(of_vault(home, home.token, f"?limit=500&until={later}"))) == len(everything)
         assert data(of_vault(home, home.token, f"?person=nobody-{uuid4().hex[:6]}")) == []
         assert data(of_vault(home, home.token, "?source=mcp")) == []
+
+    def test_a_key_and_a_workflow_are_sources_of_their_own(self, home: Home) -> None:
+        """What a key read is told apart from what its owner read with the same program."""
+        token = home.with_role("maintain")
+        asked = {"name": "robot", "environment": "live", "scopes": ["read:secrets"]}
+        made = send(home.base, Call("POST", "/v1/api-keys", (bearer(token),), asked))
+        stage.pull(home.stack, made.json()["data"]["token"], home.full_name, "development")
+        (item,) = data(of_vault(home, home.token, "?source=api_key"))
+        assert (item["action"], item["source"]) == ("secrets_pulled", "api_key")
+        assert item["id"] not in {one["id"] for one in data(of_vault(home, home.token, "?limit=500&source=cli"))}

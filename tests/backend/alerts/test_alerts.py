@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -77,6 +78,12 @@ class TestRefuses:
         answer = get(home, f"/v1/users/me/security/access-log?{query}")
         assert (answer.status, answer.json()["errors"][0]["field"]) == (400, query.partition("=")[0])
         assert get(home, "/v1/users/me/security/access-log?limit=5000").status == 200
+
+
+def last_days(count: int) -> set[str]:
+    """Today in UTC, and the days before it."""
+    today = datetime.now(UTC).date()
+    return {str(today - timedelta(days=back)) for back in range(count)}
 
 
 class TestRaises:
@@ -189,6 +196,10 @@ class TestPages:
         assert data["access"]["topVaults"] == [{"repoFullName": alone.full_name, "pullCount": 3}]
         assert [user["pullCount"] for user in data["access"]["topUsers"]] == [2, 1]
         assert set(data["access"]["topUsers"][0]) == {"username", "avatarUrl", "pullCount"}
+        assert data["access"]["pullsBySource"] == [{"source": "cli", "pullCount": 3}]
+        # They may fall on two days, around midnight.
+        assert sum(day["pullCount"] for day in data["access"]["pullsByDay"]) == 3
+        assert {day["day"] for day in data["access"]["pullsByDay"]} <= last_days(2)
         exposure = data["exposure"]
         assert (exposure["usersWithAccess"], exposure["secretsAccessed"]) == (2, 1)
         assert exposure["lastAccessAt"].endswith("Z")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -32,9 +33,9 @@ _DEFAULT = 20
 
 
 async def _filters(
-    person: Login = None, action: Word = None, source: Word = None, since: Moment = None, until: Moment = None
+    action: Word = None, source: Word = None, platform: Word = None, since: Moment = None, until: Moment = None
 ) -> Filters:
-    return Filters(person, action, source, since=_in_range(since), until=_in_range(until))
+    return Filters(None, action, source, platform, since=_in_range(since), until=_in_range(until))
 
 
 def _in_range(moment: datetime | None) -> datetime | None:
@@ -47,9 +48,15 @@ def router(activity: Activity) -> APIRouter:
     routes = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["activity"])
 
     @routes.get("/activity", responses={200: {"model": schemas.ActivityAnswer}})
-    async def own_activity(request: Request, grant: Reader, limit: Limit = _DEFAULT, offset: Offset = 0) -> Response:
+    async def own_activity(
+        request: Request,
+        grant: Reader,
+        filters: Annotated[Filters, Depends(_filters)],
+        limit: Limit = _DEFAULT,
+        offset: Offset = 0,
+    ) -> Response:
         """What the caller did, newest first."""
-        shown, total = await activity.own(grant, Part(limit, offset))
+        shown, total = await activity.own(grant, filters, Part(limit, offset))
         return page(request, shown, total=total, limit=limit, offset=offset)
 
     @routes.get("/vaults/{owner}/{repo}/activity", responses={200: {"model": schemas.VaultActivityAnswer}})
@@ -57,12 +64,13 @@ def router(activity: Activity) -> APIRouter:
         request: Request,
         grant: Member,
         filters: Annotated[Filters, Depends(_filters)],
+        person: Login = None,
         environment: EnvironmentName = None,
         limit: Limit = _DEFAULT,
         offset: Offset = 0,
     ) -> Response:
         """What happened in a vault: everybody's actions for those who manage it, for others their own."""
-        shown, total = await activity.of_vault(grant, filters, environment, Part(limit, offset))
+        shown, total = await activity.of_vault(grant, replace(filters, login=person), environment, Part(limit, offset))
         return page(request, shown, total=total, limit=limit, offset=offset)
 
     return routes

@@ -26,10 +26,10 @@ class Activity:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def own(self, grant: PersonGrant, part: Part) -> Page:
+    async def own(self, grant: PersonGrant, filters: Filters, part: Part) -> Page:
         """What the caller did, newest first; also where access was lost since."""
         async with self._database.read() as connection:
-            found, total = await store.own(connection, grant.actor, part)
+            found, total = await store.own(connection, grant.actor, filters, part)
         return [_item(row) for row in found], total
 
     async def of_vault(self, grant: VaultGrant, filters: Filters, environment: str | None, part: Part) -> Page:

@@ -77,14 +77,30 @@ class TopUser(BaseModel):
     pullCount: int  # noqa: N815
 
 
+class PullsOfDay(BaseModel):
+    """How often something was pulled on a day, in UTC."""
+
+    day: str
+    pullCount: int  # noqa: N815
+
+
+class PullsOfSource(BaseModel):
+    """How often something was pulled in one way."""
+
+    source: str
+    pullCount: int  # noqa: N815
+
+
 class AccessCounts(BaseModel):
-    """Pulls in numbers."""
+    """Pulls in numbers. By day and by source: those of the last 30 days; a day without pulls is left out."""
 
     uniqueUsers: int  # noqa: N815
     totalPulls: int  # noqa: N815
     last7Days: int  # noqa: N815
     topVaults: list[TopVault]  # noqa: N815
     topUsers: list[TopUser]  # noqa: N815
+    pullsByDay: list[PullsOfDay]  # noqa: N815
+    pullsBySource: list[PullsOfSource]  # noqa: N815
 
 
 class ExposureCounts(BaseModel):

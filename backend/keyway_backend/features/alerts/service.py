@@ -86,6 +86,8 @@ class Alerts:
                 "last7Days": pulls["week"],
                 "topVaults": pulls["vaults"],
                 "topUsers": pulls["top_people"],
+                "pullsByDay": pulls["days"],
+                "pullsBySource": pulls["sources"],
             },
             "exposure": {
                 "usersWithAccess": exposed.people,

@@ -73,12 +73,19 @@ _ALERT_COUNTS: Final[LiteralString] = """
         count(*) FILTER (WHERE created_at > now() - interval '7 days') AS week,
         count(*) FILTER (WHERE created_at > now() - interval '30 days') AS month
     FROM alerts WHERE vault_id = ANY(%(vaults)s)"""
-# Counted from the index alone; each of the three figures is a different sum of the same groups.
+# Counted from the index alone; each figure is a different sum of the same groups.
 _PULLS: Final[LiteralString] = """
     WITH groups AS MATERIALIZED (
         SELECT vault_id, actor_github_user_id AS person, count(*) AS pulls,
             count(*) FILTER (WHERE at > now() - interval '7 days') AS week
         FROM audit_events WHERE vault_id = ANY(%(vaults)s) AND action = 'secrets_pulled' GROUP BY 1, 2
+    ),
+    recent AS MATERIALIZED (
+        SELECT (at AT TIME ZONE 'UTC')::date AS day, source, count(*) AS pulls
+        FROM audit_events
+        WHERE vault_id = ANY(%(vaults)s) AND action = 'secrets_pulled'
+            AND at >= date_trunc('day', now(), 'UTC') - interval '29 days'
+        GROUP BY 1, 2
     )
     SELECT (SELECT count(DISTINCT person) FROM groups) AS people,
         (SELECT coalesce(sum(pulls), 0)::bigint FROM groups) AS pulls,
@@ -91,7 +98,11 @@ _PULLS: Final[LiteralString] = """
                 'pullCount', g.pulls)
             FROM (SELECT person, sum(pulls)::bigint AS pulls FROM groups GROUP BY 1) AS g
                 LEFT JOIN users AS u ON u.github_user_id = g.person
-            ORDER BY g.pulls DESC, g.person LIMIT 5) AS top_people"""
+            ORDER BY g.pulls DESC, g.person LIMIT 5) AS top_people,
+        ARRAY(SELECT jsonb_build_object('day', day, 'pullCount', sum(pulls)::bigint)
+            FROM recent GROUP BY day ORDER BY day) AS days,
+        ARRAY(SELECT jsonb_build_object('source', source, 'pullCount', sum(pulls)::bigint)
+            FROM recent GROUP BY source ORDER BY sum(pulls) DESC, source) AS sources"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from keyway_core.sealed import Sealed
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
+from keyway_backend.access.actor import source_of
 from keyway_backend.access.grants import EnvironmentGrant
 from keyway_backend.db.engine import Connection, one, rows, run
 from keyway_backend.features.secrets.legacy import Base, Bases, PastValue
@@ -369,7 +370,7 @@ async def _insert_revision(connection: Connection, grant: EnvironmentGrant, chan
         github_user=actor.github_user_id,
         kind=actor.credential_kind.value,
         credential=actor.credential_id,
-        source=grant.origin.source,
+        source=source_of(actor, grant.origin),
         message=change.message,
         created=len(effect.created),
         updated=len(effect.updated),

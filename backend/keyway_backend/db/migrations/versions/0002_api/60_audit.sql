@@ -6,7 +6,7 @@ CREATE INDEX audit_events_tx_idx ON audit_events (tx, id);
 -- What pages and counts of a vault's log need is in the index.
 DROP INDEX audit_events_vault_idx;
 CREATE INDEX audit_events_vault_idx ON audit_events (vault_id, at)
-    INCLUDE (action, environment_id, actor_github_user_id);
+    INCLUDE (action, environment_id, actor_github_user_id, source);
 
 -- Every event with which a value was seen, in the rights of whoever asks.
 CREATE VIEW reads WITH (security_invoker = true) AS
