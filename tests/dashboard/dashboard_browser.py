@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,10 @@ from oracle.stage import GitHub, Home
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 AXE: Final = (Path(__file__).parent / "assets" / "axe.js").read_text(encoding="utf-8")
+# A colour that is on its way to another one has no contrast to speak of.
+RESTED: Final = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+  .map((one) => one.finished.catch(() => null)))"""
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 expect.set_options(timeout=15_000)
 
@@ -52,13 +57,14 @@ class Window:
         self.page.goto(self.site.url + path)
         return self.page
 
-    def violations(self) -> list[str]:
-        """What axe finds on the page, as `rule: where`."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds on the page, as `rule: where`, once nothing moves any more; by these rules or by all."""
+        self.page.evaluate(RESTED)
+        options = json.dumps({"runOnly": rules, "resultTypes": ["violations"]} if rules else {})
         session = self.context.new_cdp_session(self.page)
         session.send("Runtime.evaluate", {"expression": AXE})
-        told = session.send(
-            "Runtime.evaluate", {"expression": "axe.run(document)", "awaitPromise": True, "returnByValue": True}
-        )
+        expression = f"axe.run(document, {options})"
+        told = session.send("Runtime.evaluate", {"expression": expression, "awaitPromise": True, "returnByValue": True})
         session.detach()
         found = told["result"]["value"]["violations"]
         return [f"{one['id']}: {' '.join(map(str, node['target']))}" for one in found for node in one["nodes"]]

@@ -1,0 +1,81 @@
+"""Every page of the dashboard, in every state that is worth a look. What must hold for all pages walks along this
+list: axe, tab order, zoom, what a dead backend does, pictures, speed. A test fails for a route that has no line here.
+
+    Shown("vault-edit", lambda w: f"/vaults/{w.vault}/secrets/{w.secret}"),
+    Shown("revealed", lambda w: f"/vaults/{w.vault}", then=press("Reveal DATABASE_URL in development")),
+
+`path` is made from the world (`worlds.py`), `who` is one of its people (None is signed out), `then` is done on the page
+before it is looked at. A route that answers with something else than a page stands in `NO_PAGES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from playwright.sync_api import Page, expect
+from worlds import World
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page in one state. `name` is unique; pictures are called by it. `status` is what the address answers."""
+
+    name: str
+    path: Callable[[World], str]
+    who: str | None = "admin"
+    then: Callable[[Page], object] | None = None
+    status: int = 200
+
+
+def press(name: str) -> Callable[[Page], object]:
+    """Presses the button of this name."""
+    return lambda page: page.get_by_role("button", name=name).first.click()
+
+
+def keys(*pressed: str) -> Callable[[Page], object]:
+    """Presses keys, one after the other."""
+    return lambda page: [page.keyboard.press(key) for key in pressed]
+
+
+def opened_palette(page: Page) -> None:
+    """Ctrl-K, and the vaults are there."""
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("option", name="new-one").or_(page.get_by_role("option").nth(5)).first).to_be_visible()
+
+
+PAGES: Final = (
+    # front, sign-in, trouble
+    Shown("front", lambda _: "/", who=None),
+    Shown("sign-in", lambda _: "/sign-in", who=None),
+    Shown("sign-in-refused", lambda _: "/auth/callback?state=none&code=none", who=None, status=400),
+    Shown("not-found", lambda _: "/vaults/nobody/nothing", status=404),
+    # vaults
+    Shown("vaults", lambda _: "/"),
+    Shown("vaults-found", lambda w: f"/?q={w.vault.partition('/')[2]}"),
+    Shown("vaults-nothing-found", lambda _: "/?q=no-such-vault"),
+    Shown("vaults-none", lambda _: "/", who="newcomer"),
+    Shown("vault-choose", lambda _: "/vaults/new"),
+    Shown("vault-choose-none", lambda _: "/vaults/new", who="newcomer"),
+    Shown("palette", lambda _: "/", then=opened_palette),
+    Shown("shortcuts", lambda _: "/", then=keys("?")),
+    # a vault
+    Shown("vault", lambda w: f"/vaults/{w.vault}"),
+    Shown("vault-compared", lambda w: f"/vaults/{w.vault}?compare=development"),
+    Shown("vault-empty", lambda w: f"/vaults/{w.bare}"),
+    Shown("vault-reader", lambda w: f"/vaults/{w.vault}", who="read"),
+    Shown("secret-add", lambda w: f"/vaults/{w.vault}/secrets/new"),
+    Shown("secret-edit", lambda w: f"/vaults/{w.vault}/secrets/{w.secret}"),
+    # settings
+    Shown("profile", lambda _: "/settings"),
+    Shown("sessions", lambda _: "/settings/sessions"),
+)
+
+# GET routes that answer with something else than a page: what it is.
+NO_PAGES: Final = {
+    "/sign-in/start": "a redirect to GitHub",
+    "/livez": "JSON",
+    "/readyz": "JSON",
+    "/parts/places": "a part of a page",
+}

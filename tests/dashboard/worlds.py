@@ -1,0 +1,91 @@
+"""What pages are looked at in: a vault with something of everything that a page can show, and people around it.
+
+`World` answers with names and ids, so that a line of `pages.py` can make its address. `furnish` puts things in; whoever
+adds a page adds there what it has to show.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from keyway_standalone.processes import Stack
+from oracle import stage
+from oracle.stage import GitHub, Home
+
+VALUES: Final = {"DATABASE_URL": "postgres://app@db/main", "REDIS_URL": "redis://cache", "API_KEY": "k-0001"}
+
+
+@dataclass
+class World:
+    """`full` has something of everything, `bare` is a new vault. `people` are logins by role: who looks at a page."""
+
+    full: Home
+    bare: str
+    people: dict[str, str]
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stack(self) -> Stack:
+        """The installation."""
+        return self.full.stack
+
+    @property
+    def vault(self) -> str:
+        """The full vault's owner/name."""
+        return self.full.full_name
+
+    @property
+    def org(self) -> str:
+        """The organisation that owns it."""
+        return self.vault.partition("/")[0]
+
+    def data(self, path: str) -> Any:
+        """The `data` of an answer of the API to the administrator, asked once; {vault} and {org} stand for names."""
+        asked = path.format(vault=self.vault, org=self.org)
+        if asked not in self._known:
+            answer = self.full.get(asked)
+            assert answer.status == 200, (asked, answer.body)
+            self._known[asked] = answer.json()["data"]
+        return self._known[asked]
+
+    def id(self, path: str, **where: str) -> str:
+        """The id of the first thing in such a list that has these fields."""
+        found = self.data(path)
+        listed = found if isinstance(found, list) else next(one for one in found.values() if isinstance(one, list))
+        return str(next(one["id"] for one in listed if where.items() <= one.items()))
+
+    @functools.cached_property
+    def secret(self) -> str:
+        """The id of DATABASE_URL in development."""
+        return self.id("/v1/vaults/{vault}/secrets", key="DATABASE_URL", environment="development")
+
+
+def small(stack: Stack) -> World:
+    """A world that is made in a second."""
+    full = stage.home(stack, "every-page", keep=False)
+    github = GitHub(stack)
+    bare = f"{full.full_name.partition('/')[0]}/new-one"
+    github.repo(bare, {full.admin: "admin"})
+    stage.create_vault(stack, full.token, bare)
+    github.repo(f"{full.full_name.partition('/')[0]}/not-yet", {full.admin: "admin"})
+    people = {"admin": full.admin, "newcomer": github.user("newcomer")}
+    people |= {role: full.login_with(role) for role in ("write", "read")}
+    furnish(full)
+    return World(full, bare, people)
+
+
+def furnish(home: Home) -> None:
+    """Something of everything: several revisions, equal, different and missing values, a key in the trash."""
+    _pushed(home, VALUES, "development")
+    _pushed(home, VALUES | {"API_KEY": "k-0002"}, "production")
+    _pushed(home, {"REDIS_URL": "redis://other", "OLD_TOKEN": "t"}, "development")
+    body = {"repoFullName": home.full_name, "environment": "development", "mode": "merge", "secrets": {}}
+    assert home.post("/v1/secrets/push", body | {"delete": ["OLD_TOKEN"]}).status == 200
+
+
+def _pushed(home: Home, values: Mapping[str, str], environment: str) -> None:
+    body = {"repoFullName": home.full_name, "environment": environment, "mode": "merge", "secrets": dict(values)}
+    assert home.post("/v1/secrets/push", body).status == 200
