@@ -41,7 +41,8 @@ def window(site: Site, vault: Home) -> Iterator[Window]:
 
 def state(page: Page, key: str, environment: str) -> str | None:
     """What the matrix says of a key in an environment."""
-    heads = page.get_by_role("columnheader").all_inner_texts()
+    expect(page.get_by_role("columnheader", name=environment)).to_be_visible()
+    heads = [text.split()[0] for text in page.get_by_role("columnheader").all_inner_texts()]
     row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name=key, exact=True))
     return row.get_by_role("cell").nth(heads.index(environment) - 1).get_attribute("data-state")
 

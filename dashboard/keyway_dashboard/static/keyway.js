@@ -159,14 +159,17 @@
   function filter(form) {
     const rows = all("[data-words]", document.getElementById(form.dataset.filters));
     const query = $('input[type="search"]', form).value;
+    const kind = $('select[name="show"]', form)?.value;
     const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const row of rows) row.hidden = !words.every((word) => row.dataset.words.includes(word));
+    for (const row of rows) row.hidden = !words.every((word) => row.dataset.words.includes(word)) || Boolean(kind && !row.dataset.kinds.split(" ").includes(kind));
     const left = rows.filter((row) => !row.hidden).length;
     $("[data-filter-count]", form).textContent = `${left} of ${rows.length} keys`;
     $("[data-filter-empty]").hidden = left > 0;
     const address = new URL(location.href);
-    if (query) address.searchParams.set("q", query);
-    else address.searchParams.delete("q");
+    for (const [name, value] of [["q", query], ["show", kind]]) {
+      if (value) address.searchParams.set(name, value);
+      else address.searchParams.delete(name);
+    }
     history.replaceState(history.state, "", address);
   }
 
@@ -215,6 +218,7 @@
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+    else if (event.target.matches("[data-filters] select")) filter(event.target.form);
   });
   document.addEventListener("visibilitychange", () => { if (document.hidden) hideAll(); });
   addEventListener("pagehide", hideAll);

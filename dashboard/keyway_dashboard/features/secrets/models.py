@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from pydantic import BaseModel
 
@@ -82,7 +85,8 @@ class Found:
         return self.secret.updatedAt if self.secret else ""
 
 
-NOTHING = Access(read=False, write=False)
+STALE: Final = timedelta(days=90)
+NOTHING: Final = Access(read=False, write=False)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class Column:
 
     environment: Environment
     access: Access
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -104,28 +109,51 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """A key in every environment."""
+    """A key in every environment. `kinds`: what it can be filtered by, of missing, different, stale."""
 
     key: str
     cells: list[Cell]
+    kinds: list[str]
     shown: bool
 
 
-def columns(environments: Sequence[Environment], rights: Effective) -> list[Column]:
-    """The environments with what the caller may do there."""
-    return [Column(one, rights.permissions.get(one.name, NOTHING)) for one in environments]
+def columns(environments: Sequence[Environment], rights: Effective, secrets: Sequence[Secret] = ()) -> list[Column]:
+    """The environments with what the caller may do there, and how many of `secrets` are there."""
+    counts = Counter(one.environment for one in secrets if one.key)
+    return [Column(one, rights.permissions.get(one.name, NOTHING), counts[one.name]) for one in environments]
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which rows are shown: all the words are in the key, and the row is of the kind, if one is named."""
+
+    words: Sequence[str] = ()
+    kind: str = ""
+
+    def lets(self, key: str, kinds: Sequence[str]) -> bool:
+        """Whether a row is shown."""
+        return all(word in key.lower() for word in self.words) and (not self.kind or self.kind in kinds)
 
 
 def matrix(
-    places: Sequence[Column], secrets: Sequence[Secret], compared: Mapping[str, Comparison], words: Sequence[str]
+    places: Sequence[Column], secrets: Sequence[Secret], compared: Mapping[str, Comparison], wanted: Filter
 ) -> list[Row]:
-    """A row for each key, by name; `shown` are those that hold all the words."""
+    """A row for each key, by name."""
     found = {(one.key, one.environment): one for one in secrets if one.key}
     keys = sorted({key for key, _ in found if key}, key=lambda key: (key.lower(), key))
-    return [
-        Row(key, [_cell(place, key, found, compared) for place in places], all(word in key.lower() for word in words))
-        for key in keys
-    ]
+    long_ago = datetime.now(UTC) - STALE
+    rows = []
+    for key in keys:
+        cells = [_cell(place, key, found, compared) for place in places]
+        kinds = _kinds(cells, long_ago)
+        rows.append(Row(key, cells, kinds, wanted.lets(key, kinds)))
+    return rows
+
+
+def _kinds(cells: Sequence[Cell], long_ago: datetime) -> list[str]:
+    states = {cell.state for cell in cells}
+    stale = any(cell.secret and datetime.fromisoformat(cell.secret.updatedAt) < long_ago for cell in cells)
+    return [kind for kind in ("missing", "different") if kind in states] + (["stale"] if stale else [])
 
 
 def _cell(place: Column, key: str, found: Mapping[tuple[str, str], Secret], compared: Mapping[str, Comparison]) -> Cell:

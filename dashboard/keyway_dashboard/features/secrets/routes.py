@@ -24,15 +24,17 @@ async def show(visit: Visit) -> Response:
         visit.api.all(_of(visit, "secrets"), Secret, most=_MOST),
         visit.api.get(_of(visit, "permissions", "effective"), Effective),
     )
-    places = models.columns(vault.environmentDetails, rights)
+    places = models.columns(vault.environmentDetails, rights, secrets)
     compared, trouble = await _compared(visit, places, visit.query("compare"))
-    rows = models.matrix(places, secrets, compared, visit.query("q").lower().split())
+    wanted = models.Filter(visit.query("q").lower().split(), visit.query("show"))
+    rows = models.matrix(places, secrets, compared, wanted)
     return visit.page(
         "vaults/show",
         vault=vault,
         columns=places,
         rows=rows,
         q=visit.query("q"),
+        only=visit.query("show"),
         compare=visit.query("compare"),
         trouble=trouble,
         api_url=visit.services.settings.api_url,
