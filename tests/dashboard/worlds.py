@@ -62,6 +62,11 @@ class World:
         """The id of DATABASE_URL in development."""
         return self.id("/v1/vaults/{vault}/secrets", key="DATABASE_URL", environment="development")
 
+    @functools.cached_property
+    def changed(self) -> str:
+        """The id of a secret that had another value before: REDIS_URL in development."""
+        return self.id("/v1/vaults/{vault}/secrets", key="REDIS_URL", environment="development")
+
 
 def small(stack: Stack) -> World:
     """A world that is made in a second."""

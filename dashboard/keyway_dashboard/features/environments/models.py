@@ -14,7 +14,7 @@ ROLES: Final = ("read", "triage", "write", "maintain", "admin")
 _MEANT: Final = {
     "development": "For machines of developers and for trying things out.",
     "standard": "For staging, previews and whatever is neither of the others.",
-    "protected": "For production: fewer people read it, admins alone write to it.",
+    "protected": "For production and whatever else must not be touched by accident.",
 }
 
 

@@ -47,8 +47,15 @@ async def rename(visit: Visit) -> Response:
 
 
 async def retype(visit: Visit) -> Response:
-    """How much it is guarded."""
-    name, wanted = visit.step("environment"), str((await visit.form()).get("type", ""))
+    """How much it is guarded. Less than it was: only for somebody who said to know what that means."""
+    name, form = visit.step("environment"), await visit.form()
+    wanted = str(form.get("type", ""))
+    if wanted != "protected" and not form.get("sure"):
+        column = (await opened(visit)).column(name)
+        if column.environment.type == "protected":
+            return await _settings(
+                visit, chosen=wanted, type_problem="Say that more people may see it. Nothing changed."
+            )
     done = await visit.api.patch(of(visit, "environments", name, "type"), Retyped, {"type": wanted})
     return visit.go(_page(visit, name), f"{name} was {done.oldType} and is {done.newType} now.")
 
@@ -97,18 +104,28 @@ async def _list(visit: Visit, *, wanted: str = "", problem: str = "") -> Respons
     )
 
 
-async def _settings(visit: Visit, *, renamed: str = "", rename_problem: str = "", delete_problem: str = "") -> Response:
+async def _settings(
+    visit: Visit,
+    *,
+    chosen: str = "",
+    type_problem: str = "",
+    renamed: str = "",
+    rename_problem: str = "",
+    delete_problem: str = "",
+) -> Response:
     place, defaults = await asyncio.gather(opened(visit), visit.api.get(of(visit, "permissions", "defaults"), Defaults))
     column = place.column(visit.step("environment"))
     if not place.administered:
         raise Refused(403, "Only admins of the repository change environments.")
     return visit.page(
         "environments/settings",
-        status=400 if rename_problem or delete_problem else 200,
+        status=400 if type_problem or rename_problem or delete_problem else 200,
         vault=place.vault,
         column=column,
         last_one=len(place.columns) == 1,
         types=types(defaults),
+        chosen=chosen or column.environment.type,
+        type_problem=type_problem,
         renamed=renamed,
         rename_problem=rename_problem,
         delete_problem=delete_problem,
