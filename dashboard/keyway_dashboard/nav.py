@@ -52,5 +52,6 @@ VAULT_TABS: Final = (
     Tab("Secrets", "", also="/secrets"),
     Tab("History", "/history"),
     Tab("Environments", "/environments"),
+    Tab("CI", "/ci"),
     Tab("Trash", "/trash"),
 )  # fmt: skip

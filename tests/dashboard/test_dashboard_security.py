@@ -20,7 +20,9 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-OPEN = {"/", "/livez", "/readyz", "/sign-in", "/sign-in/start", "/auth/callback"}
+OPEN = {"/", "/livez", "/readyz", "/sign-in", "/sign-in/start", "/auth/callback", "/badge.svg"}
+# A picture that other sites show and caches keep; it holds nothing of anybody.
+SHOWN_ELSEWHERE = {"/badge.svg": ("public, max-age=86400", "cross-origin")}
 WRITES = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 READS = [route.path for route in ROUTES if "GET" in (route.methods or ())]
 
@@ -81,12 +83,13 @@ class TestEveryRoute:
 
     @pytest.mark.parametrize("path", READS)
     def test_every_answer_carries_its_headers(self, http: httpx.Client, cookie: str, home: Home, path: str) -> None:
-        """Signed in or not: one policy without exceptions, no frame, no cache, no other origin."""
+        """Signed in or not: one policy without exceptions, no frame; no cache and no other origin but for the badge."""
         for headers in ({}, {"Cookie": cookie}):
             told = http.get(filled(path, home), headers=headers).headers
             assert told["content-security-policy"] == POLICY
-            assert told["cross-origin-opener-policy"] == told["cross-origin-resource-policy"] == "same-origin"
-            assert told["cache-control"] == "no-store"
+            assert told["cross-origin-opener-policy"] == "same-origin"
+            shown = (told["cache-control"], told["cross-origin-resource-policy"])
+            assert shown == SHOWN_ELSEWHERE.get(path, ("no-store", "same-origin"))
             assert (told["x-frame-options"], told["x-content-type-options"]) == ("DENY", "nosniff")
 
     @pytest.mark.parametrize("path", [path for path in READS if path not in OPEN])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from keyway_dashboard.features.badge.routes import ROUTES as BADGE
+from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
 from keyway_dashboard.features.history.routes import ROUTES as HISTORY
 from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
@@ -12,4 +14,4 @@ from keyway_dashboard.features.vaults.routes import ROUTES as VAULTS
 from keyway_dashboard.features.versions.routes import ROUTES as VERSIONS
 from keyway_dashboard.features.welcome.routes import ROUTES as WELCOME
 
-ROUTES = [*WELCOME, *SIGN_IN, *VAULTS, *SECRETS, *HISTORY, *VERSIONS, *TRASH, *ENVIRONMENTS, *SETTINGS]
+ROUTES = [*WELCOME, *SIGN_IN, *VAULTS, *BADGE, *CI, *ENVIRONMENTS, *HISTORY, *TRASH, *VERSIONS, *SECRETS, *SETTINGS]

@@ -1,0 +1,1 @@
+"""The badge of a README, which is the same for every repository."""
