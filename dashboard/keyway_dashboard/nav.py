@@ -37,6 +37,7 @@ class Tab:
 
 PLACES: Final = (
     Place("Vaults", "/", "folder-git-2", "g v", home=True),
+    Place("Activity", "/activity", "activity", "g a"),
     Place("Settings", "/settings", "settings", "g s"),
 )
 

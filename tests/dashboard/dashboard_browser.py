@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from stack import TLS
 
 AXE: Final = (Path(__file__).parent / "assets" / "axe.js").read_text(encoding="utf-8")
 # A colour that is on its way to another one has no contrast to speak of.
@@ -107,6 +110,20 @@ class Site:
         with self.window(**options) as window:
             self.sign_in(window.page, login)
             yield window
+
+    @contextmanager
+    def http(self, login: str) -> Iterator[httpx.Client]:
+        """Somebody's session without a browser: pages by GET, forms by `post_form`. Follows nothing."""
+        with self.window(login) as window:
+            kept = {one["name"]: one["value"] for one in window.context.cookies(self.url)}
+        with httpx.Client(base_url=self.url, cookies=kept, verify=TLS, timeout=20) as client:
+            yield client
+
+    def post_form(self, client: httpx.Client, path: str, **fields: str) -> httpx.Response:
+        """A form of our own page, filled in and sent, whether or not a page shows it."""
+        found = re.search(r'name="_proof" value="([^"]+)"', client.get("/settings").text)
+        assert found
+        return client.post(path, data={"_proof": found[1], **fields}, headers={"Origin": self.url})
 
     def sign_in(self, page: Page, login: str, path: str = "/sign-in") -> None:
         """The whole way: our button, GitHub's page of consent, and back."""

@@ -82,6 +82,11 @@ PAGES: Final = (
     Shown("environments", lambda w: f"/vaults/{w.vault}/environments"),
     Shown("environments-reader", lambda w: f"/vaults/{w.vault}/environments", who="read"),
     Shown("environment", lambda w: f"/vaults/{w.vault}/environments/production"),
+    # activity
+    Shown("activity", lambda _: "/activity"),
+    Shown("activity-vault", lambda w: f"/activity?vault={w.vault}&source=program"),
+    Shown("activity-nothing", lambda w: f"/activity?vault={w.vault}&action=secret_rotated", who="read"),
+    Shown("activity-wrong", lambda _: "/activity?vault=nobody/nothing"),
     # settings
     Shown("profile", lambda _: "/settings"),
     Shown("sessions", lambda _: "/settings/sessions"),
@@ -93,4 +98,5 @@ NO_PAGES: Final = {
     "/livez": "JSON",
     "/readyz": "JSON",
     "/parts/places": "a part of a page",
+    "/activity/export": "a file",
 }

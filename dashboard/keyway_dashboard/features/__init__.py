@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyway_dashboard.features.activity.routes import ROUTES as ACTIVITY
 from keyway_dashboard.features.badge.routes import ROUTES as BADGE
 from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
@@ -14,4 +15,17 @@ from keyway_dashboard.features.vaults.routes import ROUTES as VAULTS
 from keyway_dashboard.features.versions.routes import ROUTES as VERSIONS
 from keyway_dashboard.features.welcome.routes import ROUTES as WELCOME
 
-ROUTES = [*WELCOME, *SIGN_IN, *VAULTS, *BADGE, *CI, *ENVIRONMENTS, *HISTORY, *TRASH, *VERSIONS, *SECRETS, *SETTINGS]
+ROUTES = [
+    *WELCOME,
+    *SIGN_IN,
+    *VAULTS,
+    *BADGE,
+    *CI,
+    *ENVIRONMENTS,
+    *HISTORY,
+    *TRASH,
+    *VERSIONS,
+    *SECRETS,
+    *SETTINGS,
+    *ACTIVITY,
+]

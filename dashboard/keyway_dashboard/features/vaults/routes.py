@@ -54,11 +54,11 @@ async def create(visit: Visit) -> Response:
 
 
 async def places(visit: Visit) -> Response:
-    """The vaults for the switcher and the command palette."""
+    """The vaults for the switcher, the command palette, and fields that name one."""
     vaults = await visit.api.all(path("vaults"), Vault)
     vaults.sort(key=lambda vault: vault.full_name.lower())
-    template = "parts/switcher" if visit.query("as") == "switcher" else "parts/palette"
-    return visit.part(template, vaults=vaults)
+    wanted = visit.query("as")
+    return visit.part(f"parts/{wanted if wanted in {'switcher', 'names'} else 'palette'}", vaults=vaults)
 
 
 def _text(vault: Vault) -> str:

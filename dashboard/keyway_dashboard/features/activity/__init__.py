@@ -1,0 +1,1 @@
+"""Activity: who did what, in words, filtered, and as a file."""
