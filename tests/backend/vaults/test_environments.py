@@ -118,8 +118,9 @@ class TestCreate:
     def test_stands_behind_the_others_with_the_type_of_its_name(self, own: Home) -> None:
         """Empty, usable at once, recorded."""
         answer = ask(own, "POST", "/environments", {"name": "local"})
-        made = {"name": "local", "type": "development", "displayOrder": 3}
-        assert (answer.status, answer.json()["data"]["environment"]) == (201, made)
+        made = answer.json()["data"]["environment"]
+        about = {"id": made["id"], "name": "local", "type": "development", "displayOrder": 3}
+        assert (answer.status, made) == (201, about)
         assert names(answer) == ["development", "staging", "production", "local"]
         assert names(ask(own, "GET", "/environments")) == names(answer)
         assert own.push({"A": "1"}, "local").status == 200
@@ -143,7 +144,8 @@ class TestRename:
         answer = ask(own, "PATCH", "/environments/production", {"newName": "live"})
         data = answer.json()["data"]
         assert (data["oldName"], data["newName"]) == ("production", "live")
-        assert data["environments"][2] == {"name": "live", "type": "protected", "displayOrder": 2}
+        [[id_]] = sql(own, "SELECT id::text FROM environments WHERE vault_id = %s AND name = 'live'", own.vault_id)
+        assert data["environments"][2] == {"id": id_, "name": "live", "type": "protected", "displayOrder": 2}
         assert (own.values("live"), own.values("production")) == ({"A": value}, {})
         found = sql(own, "SELECT head_revision FROM environments WHERE vault_id = %s AND name = 'live'", own.vault_id)
         assert found == [(1,)]

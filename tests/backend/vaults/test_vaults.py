@@ -177,7 +177,8 @@ class TestList:
         assert set(item) == ITEM
         assert (item["permission"], item["secretCount"], item["syncs"]) == (role, 1, [])
         assert item["environments"] == ["development", "staging", "production"]
-        assert item["environmentDetails"][2] == {"name": "production", "type": "protected", "displayOrder": 2}
+        last = item["environmentDetails"][2]
+        assert last == {"id": last["id"], "name": "production", "type": "protected", "displayOrder": 2}
         assert item["repoAvatar"] == f"{home.stack.github_url}/{item['repoOwner']}.png"
         assert MOMENT.fullmatch(item["updatedAt"])
 
@@ -197,6 +198,29 @@ class TestList:
         ]
         assert [item["id"] for page in pages for item in page["data"]] == [item["id"] for item in whole["data"]]
         assert [page["meta"]["pagination"]["hasMore"] for page in pages] == [True, False]
+
+    def test_words_are_looked_for_and_pages_follow_the_alphabet(self, stack: Stack, github: GitHub) -> None:
+        """`q` narrows by names of vaults and environments; pages by name hold every vault once, and say how many."""
+        boss = github.user("shelf")
+        github.do("install", login=boss)
+        token = sign_in(stack, boss)
+        for name in ("Zeta", "alpha", "beta-web"):
+            github.repo(f"{boss}/{name}", {})
+            assert create(stack, token, {"repoFullName": f"{boss}/{name}"}).status == 201
+        path = f"/v1/vaults/{boss}/alpha/environments"
+        assert send(stack.api_url, Call("POST", path, (bearer(token),), {"name": "preview"})).status == 201
+
+        def shown(query: str) -> tuple[list[str], int]:
+            answer = send(stack.api_url, Call("GET", f"/v1/vaults?{query}", (bearer(token),))).json()
+            return [item["repoName"] for item in answer["data"]], answer["meta"]["pagination"]["total"]
+
+        assert shown("sort=name&limit=2") == (["alpha", "beta-web"], 3)
+        assert shown("sort=name&limit=2&offset=2") == (["Zeta"], 3)
+        assert shown("q=PREVIEW") == (["alpha"], 1)
+        assert shown("sort=name&q=shelf+e&limit=1") == (["alpha"], 3)
+        assert shown("q=beta+web") == (["beta-web"], 1)
+        assert shown("q=beta+nothing") == ([], 0)
+        assert send(stack.api_url, Call("GET", "/v1/vaults?sort=size", (bearer(token),))).status == 400
 
     def test_a_push_brings_its_vault_to_the_front(self, stack: Stack, github: GitHub) -> None:
         """The list is in the order of the last change of values, although no push touches the vault's row."""

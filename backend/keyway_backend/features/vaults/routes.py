@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from keyway_core.limits import PAGE_DEFAULT_LONG, PAGE_MAX
@@ -14,7 +14,7 @@ from keyway_backend.access.grants import PersonGrant, RepositoryGrant, VaultGran
 from keyway_backend.access.guards import NewVaultGuard, PersonGuard, Right, VaultGuard
 from keyway_backend.access.routing import GuardedRoute
 from keyway_backend.features.vaults import schemas
-from keyway_backend.features.vaults.service import Vaults
+from keyway_backend.features.vaults.service import Vaults, Wanted
 from keyway_backend.platform.bodies import json_body
 from keyway_backend.platform.http import ok, page
 
@@ -28,6 +28,8 @@ VaultRemover = Annotated[VaultGrant, Depends(VaultGuard(Scope.DELETE, Right.ADMI
 Warden = Annotated[VaultGrant, Depends(VaultGuard(Scope.SESSION, Right.ADMIN))]
 Limit = Annotated[int | None, Query(ge=1, le=PAGE_MAX)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+Words = Annotated[str, Query(max_length=200, description="words of the name or of environments' names; all must fit")]
+Order = Annotated[Literal["updated", "name"], Query(description="last changed first, or by owner and name")]
 
 _CREATED: dict[int | str, dict[str, Any]] = {
     201: {"model": schemas.NewVaultAnswer},
@@ -45,10 +47,13 @@ def router(vaults: Vaults) -> APIRouter:
     routes = APIRouter(prefix="/v1/vaults", route_class=GuardedRoute, tags=["vaults"])
 
     @routes.get("", responses={200: {"model": schemas.VaultListAnswer}})
-    async def list_vaults(request: Request, grant: Reader, limit: Limit = None, offset: Offset = 0) -> Response:
+    async def list_vaults(
+        request: Request, grant: Reader, limit: Limit = None, offset: Offset = 0, q: Words = "", sort: Order = "updated"
+    ) -> Response:
         """Every vault on which the caller has a role; without `limit` all of them, up to a thousand."""
         most = limit or PAGE_DEFAULT_LONG
-        shown, total = await vaults.every(grant, limit=most, offset=offset)
+        wanted = Wanted(most, offset, q.lower().split(), by_name=sort == "name")
+        shown, total = await vaults.every(grant, wanted)
         return page(request, shown, total=total, limit=most, offset=offset)
 
     @routes.post("", status_code=201, responses=_CREATED, openapi_extra=_body(schemas.NewVaultBody))

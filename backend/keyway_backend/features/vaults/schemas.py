@@ -47,8 +47,9 @@ class NewVault(BaseModel):
 
 
 class EnvironmentDetail(BaseModel):
-    """An environment of a vault."""
+    """An environment of a vault. API keys are bound to its `id`."""
 
+    id: str
     name: str
     type: EnvironmentKind
     displayOrder: int  # noqa: N815

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from keyway_core.limits import TRASH_DAYS
@@ -27,6 +27,8 @@ from keyway_backend.platform.clock import iso, now
 from keyway_backend.platform.errors import Conflict, FieldError, Forbidden, NotFound, ValidationFailed
 from keyway_backend.platform.ids import new_id
 
+T = TypeVar("T")
+
 _log = log.logger("vaults")
 _AVATAR_HOST: Final = "https://github.com"
 TRASH: Final = timedelta(days=TRASH_DAYS)
@@ -41,6 +43,21 @@ class _Outside:
 
     read_only: Mapping[UUID, str]
     syncs: Mapping[UUID, Sequence[Sync]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page of the list. `words`: all of them stand in the vault's name or in those of its environments. `by_name`:
+    in the order of the alphabet instead of the last change."""
+
+    limit: int
+    offset: int
+    words: Sequence[str] = ()
+    by_name: bool = False
+
+    def part(self, every: Sequence[T]) -> list[T]:
+        """What stands on the page."""
+        return list(every[self.offset : self.offset + self.limit])
 
 
 class Vaults:
@@ -88,16 +105,21 @@ class Vaults:
         mac = type_mac(self._macs, vault_id, environment_id, kind)
         return NewEnvironment(environment_id, name, kind.value, mac, new_id())
 
-    async def every(self, grant: PersonGrant, *, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
-        """A page of the vaults on which the person has a role, last changed first, and how many there are."""
-        grants = await self._access.vaults(grant)
+    async def every(self, grant: PersonGrant, wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
+        """A page of the vaults on which the person has a role, and how many there are."""
+        grants = [one for one in await self._access.vaults(grant) if _speaks_of(one, wanted.words)]
+        total = len(grants)
+        if wanted.by_name:
+            # The order is known already, so that nothing is asked about vaults of other pages.
+            grants = wanted.part(sorted(grants, key=lambda one: _spelled(one.vault.full_name)))
         async with self._database.read() as connection:
             facts = await store.facts(connection, grants)
         present = [(facts[one.vault.id], one) for one in grants if one.vault.id in facts]
-        present.sort(key=lambda pair: pair[0]["updated_at"], reverse=True)
-        shown = present[offset : offset + limit]
-        outside = await self._outside([one for _, one in shown])
-        return [self._item(one, about, outside) for about, one in shown], len(present)
+        if not wanted.by_name:
+            present.sort(key=lambda pair: pair[0]["updated_at"], reverse=True)
+            present, total = wanted.part(present), len(present)
+        outside = await self._outside([one for _, one in present])
+        return [self._item(one, about, outside) for about, one in present], total
 
     async def show(self, grant: VaultGrant) -> dict[str, Any]:
         """One vault. Its creator sees it also while the App is not installed, marked so."""
@@ -245,6 +267,15 @@ class Vaults:
         return item if grant.role is not None else item | {"warning": "repo_inaccessible"}
 
 
+def _speaks_of(grant: VaultGrant, words: Sequence[str]) -> bool:
+    text = " ".join([grant.vault.full_name, *(one.name for one in _environments(grant))]).lower()
+    return all(word in text for word in words)
+
+
+def _spelled(full_name: str) -> tuple[str, str]:
+    return full_name.lower(), full_name
+
+
 async def _hold(connection: Connection, grant: VaultGrant) -> None:
     """Before anything of a vault's environments is changed. Raises NotFound when it was deleted meanwhile."""
     if not await store.touch(connection, grant, now()):
@@ -257,7 +288,12 @@ def _environments(grant: VaultGrant) -> list[Environment]:
 
 def _details(environments: Sequence[Environment]) -> list[dict[str, Any]]:
     return [
-        {"name": environment.name, "type": environment.type.value, "displayOrder": place}
+        {
+            "id": str(environment.id),
+            "name": environment.name,
+            "type": environment.type.value,
+            "displayOrder": place,
+        }
         for place, environment in enumerate(environments)
     ]
 
