@@ -29,6 +29,13 @@ class Shown:
     status: int = 200
 
 
+class Places(dict[str, str]):
+    """What stands for the names in a route's path; an id that nothing has, for those that are not given."""
+
+    def __missing__(self, _: str) -> str:
+        return "00000000-0000-7000-8000-000000000000"
+
+
 def press(name: str) -> Callable[[Page], object]:
     """Presses the button of this name."""
     return lambda page: page.get_by_role("button", name=name).first.click()
