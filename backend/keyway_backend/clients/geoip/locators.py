@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 import httpx
 import orjson
 
+from keyway_backend.clients.tls import trusted
 from keyway_backend.platform import log
 
 _SECONDS: Final = 3.0
@@ -88,7 +89,9 @@ class Ipinfo:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": "keyway"}
-        self._client = httpx.AsyncClient(base_url=url, headers=headers, timeout=_SECONDS, trust_env=False)
+        self._client = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=_SECONDS, trust_env=False, verify=trusted()
+        )
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._resting_until = 0.0
 

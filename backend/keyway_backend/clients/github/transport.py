@@ -22,6 +22,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from keyway_backend.clients.github.economy import Answers, Purse, digest
 from keyway_backend.clients.github.errors import GitHubUnknown, PermissionMissing, TokenRejected
+from keyway_backend.clients.tls import trusted
 from keyway_backend.platform import metrics
 
 CALL_SECONDS: Final = 3.0
@@ -247,7 +248,9 @@ class _SharedPool(httpx.AsyncBaseTransport):
     """githubkit opens and closes a client per call; the connections below it are kept here."""
 
     def __init__(self) -> None:
-        self._inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=100, max_keepalive_connections=20))
+        self._inner = httpx.AsyncHTTPTransport(
+            verify=trusted(), limits=httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         return await self._inner.handle_async_request(request)

@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
+from keyway_backend.clients.tls import trusted
+
 _FRESH_SECONDS: Final = 600.0
 _USABLE_SECONDS: Final = 3600.0
 _AGAIN_SECONDS: Final = 30.0
@@ -34,7 +36,9 @@ class IssuerKeys:
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
         self._url = f"{issuer}/.well-known/jwks"
-        self._client = httpx.AsyncClient(timeout=_CALL_SECONDS, follow_redirects=False, trust_env=False)
+        self._client = httpx.AsyncClient(
+            timeout=_CALL_SECONDS, follow_redirects=False, trust_env=False, verify=trusted()
+        )
         self._keys: dict[str, RSAPublicKey] = {}
         self._read_at = -_USABLE_SECONDS
         self._not_before = 0.0

@@ -12,6 +12,8 @@ from urllib.parse import quote
 import httpx
 from keyway_core.sensitive import Sensitive
 
+from keyway_backend.clients.tls import trusted
+
 CALL_SECONDS: Final = 8.0
 _AT_ONCE: Final = 8
 _LATER: Final = frozenset({408, 425, 429})
@@ -137,7 +139,9 @@ class Http:
     def __init__(self, name: str, base: str) -> None:
         self._name = name
         self._base = base.rstrip("/")
-        self._client = httpx.AsyncClient(timeout=CALL_SECONDS, follow_redirects=False, trust_env=False)
+        self._client = httpx.AsyncClient(
+            timeout=CALL_SECONDS, follow_redirects=False, trust_env=False, verify=trusted()
+        )
 
     async def close(self) -> None:
         """Closes kept connections."""
