@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,3 +121,23 @@ def until(holds: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> None
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def to_its_end(process: Process, environment: dict[str, str]) -> tuple[int, str]:
+    """Runs a process that must refuse to start. Its exit code and all that it said."""
+    command, account = process.command(), process.account.uid
+    done = subprocess.run(
+        command.arguments,
+        env={**command.environment, **environment},
+        pass_fds=command.descriptors,
+        cwd=command.folder,
+        user=account,
+        group=account,
+        extra_groups=(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    return done.returncode, done.stdout

@@ -24,7 +24,7 @@ from stack import running_stack
 
 from tests.invariants.api import Client, Place
 from tests.invariants.hunt import arguments_of, environment_of, family, find_in_memory, key_spellings
-from tests.invariants.scene import Scene, opened, restarted, until
+from tests.invariants.scene import Scene, opened, restarted, to_its_end, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may look into the memory of other processes")
 
@@ -149,26 +149,6 @@ def test_the_backend_refuses_to_be_given_the_key(
     assert code > 0
     assert [re.findall(r"ENCRYPTION_\w+(?=:)", line) for line in text.splitlines()] == [[form] for form in forms]
     assert key.hex() not in text.lower()
-
-
-def to_its_end(process: Process, environment: dict[str, str]) -> tuple[int, str]:
-    """Runs a process that must refuse to start. Its exit code and all that it said."""
-    command, account = process.command(), process.account.uid
-    done = subprocess.run(
-        command.arguments,
-        env={**command.environment, **environment},
-        pass_fds=command.descriptors,
-        cwd=command.folder,
-        user=account,
-        group=account,
-        extra_groups=(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    return done.returncode, done.stdout
 
 
 def test_the_backend_does_not_use_a_crypto_service_of_another_authority(stack: Stack, key: bytes) -> None:
