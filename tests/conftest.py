@@ -10,6 +10,7 @@ import pytest
 from keyway_standalone.processes import Stack
 from opened import environment
 from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds it here
+from order import pytest_collection_modifyitems  # noqa: F401 - and this
 from stack import running_stack, sign_in
 from standins.mailbox import MailServer, taking_mail
 
