@@ -38,12 +38,14 @@ class Tab:
 PLACES: Final = (
     Place("Vaults", "/", "folder-git-2", "g v", home=True),
     Place("Activity", "/activity", "activity", "g a"),
+    Place("API keys", "/api-keys", "key-round", "g k"),
     Place("Settings", "/settings", "settings", "g s"),
 )
 
 # What the palette offers besides places.
 ACTIONS: Final = (
     Place("New vault", "/vaults/new", "plus", "c"),
+    Place("New API key", "/api-keys/new", "plus"),
     Place("Sessions on other devices", "/settings/sessions", "laptop"),
 )
 

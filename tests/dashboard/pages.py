@@ -52,6 +52,13 @@ def opened_palette(page: Page) -> None:
     expect(page.get_by_role("option", name="new-one").or_(page.get_by_role("option").nth(5)).first).to_be_visible()
 
 
+def made_key(page: Page) -> None:
+    """A new API key, shown."""
+    page.get_by_label("Name", exact=True).fill("of a picture")
+    page.get_by_role("button", name="Make key").click()
+    expect(page.get_by_role("region", name="API key")).to_be_visible()
+
+
 PAGES: Final = (
     # front, sign-in, trouble
     Shown("front", lambda _: "/", who=None),
@@ -94,6 +101,12 @@ PAGES: Final = (
     Shown("activity-vault", lambda w: f"/activity?vault={w.vault}&source=program"),
     Shown("activity-nothing", lambda w: f"/activity?vault={w.vault}&action=secret_rotated", who="read"),
     Shown("activity-wrong", lambda _: "/activity?vault=nobody/nothing"),
+    # API keys
+    Shown("api-keys", lambda _: "/api-keys"),
+    Shown("api-keys-none", lambda _: "/api-keys", who="newcomer"),
+    Shown("api-key", lambda w: f"/api-keys/{w.id('/v1/api-keys', name='deploy of the web shop')}"),
+    Shown("api-key-new", lambda _: "/api-keys/new"),
+    Shown("api-key-made", lambda _: "/api-keys/new", then=made_key),
     # settings
     Shown("profile", lambda _: "/settings"),
     Shown("sessions", lambda _: "/settings/sessions"),
@@ -106,4 +119,5 @@ NO_PAGES: Final = {
     "/readyz": "JSON",
     "/parts/places": "a part of a page",
     "/activity/export": "a file",
+    "/api-keys/vaults": "a part of a page",
 }

@@ -14,6 +14,7 @@ from typing import Any, Final
 from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import GitHub, Home
+from oracle.wire import Call, bearer, send
 
 VALUES: Final = {"DATABASE_URL": "postgres://app@db/main", "REDIS_URL": "redis://cache", "API_KEY": "k-0001"}
 
@@ -89,6 +90,17 @@ def furnish(home: Home) -> None:
     _pushed(home, {"REDIS_URL": "redis://other", "OLD_TOKEN": "t"}, "development")
     body = {"repoFullName": home.full_name, "environment": "development", "mode": "merge", "secrets": {}}
     assert home.post("/v1/secrets/push", body | {"delete": ["OLD_TOKEN"]}).status == 200
+    _keyed(home)
+
+
+def _keyed(home: Home) -> None:
+    """An API key that may little from one place, and one that may much and was revoked."""
+    key = {"name": "deploy of the web shop", "environment": "live", "scopes": ["read:secrets"]}
+    bound = {"vaultIds": [home.vault_id], "allowedIps": ["203.0.113.0/24"]}
+    assert home.post("/v1/api-keys", key | bound).status == 200
+    old = {"name": "backup", "environment": "live", "scopes": ["read:secrets", "admin:api-keys"]}
+    id_ = home.post("/v1/api-keys", old).json()["data"]["id"]
+    assert send(home.base, Call("DELETE", f"/v1/api-keys/{id_}", (bearer(home.token),))).status == 204
 
 
 def _pushed(home: Home, values: Mapping[str, str], environment: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keyway_dashboard.features.activity.routes import ROUTES as ACTIVITY
+from keyway_dashboard.features.api_keys.routes import ROUTES as API_KEYS
 from keyway_dashboard.features.badge.routes import ROUTES as BADGE
 from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
@@ -28,4 +29,5 @@ ROUTES = [
     *SECRETS,
     *SETTINGS,
     *ACTIVITY,
+    *API_KEYS,
 ]

@@ -1,6 +1,6 @@
 // What pages do besides htmx: dialogs, the palette, shortcuts, copying, the theme. No inline handlers, no eval; everything
 // hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle
-// data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits.
+// data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits data-once.
 "use strict";
 
 (() => {
@@ -221,7 +221,11 @@
     else if (event.target.matches("[data-filters] select")) filter(event.target.form);
   });
   document.addEventListener("visibilitychange", () => { if (document.hidden) hideAll(); });
-  addEventListener("pagehide", hideAll);
+  addEventListener("pagehide", () => {
+    hideAll();
+    // What is shown once does not wait in the browser's memory for the way back.
+    all("[data-once]").forEach((place) => place.replaceChildren());
+  });
   document.addEventListener("submit", (event) => {
     if (event.target.matches("[data-search]")) event.preventDefault();
     // A form is sent once.
