@@ -1,96 +1,110 @@
 """Pictures of the dashboard's pages: `make screenshots` writes them to out/screenshots, light and dark, phone and desk.
 
-The world is seeded over the public API: 3 organisations, 12 vaults, 400 secrets, and as many recorded events as asked
-for with --events (reads of environments by their administrator).
+Every line of tests/dashboard/pages.py in a seeded world (tests/dashboard/seeded.py). A page that is wider than its
+window, complains in the console or shifts while it loads is told, and makes the command fail. --docs makes the
+selection that docs/dashboard.md shows; --only takes the pages whose name has this in it.
 """
 
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "dashboard")]
 
-from dashboard_browser import Site, running_browser  # noqa: E402 - its folder is named above
+from dashboard_browser import RESTED, Site, Window, running_browser  # noqa: E402 - its folder is named above
 from keyway_standalone.processes import Stack  # noqa: E402
-from oracle.stage import GitHub, create_vault, pull, push  # noqa: E402
-from stack import running_stack, sign_in  # noqa: E402
+from pages import PAGES, Shown  # noqa: E402
+from seeded import EVENTS, seeded  # noqa: E402
+from stack import running_stack  # noqa: E402
+from worlds import World  # noqa: E402
 
-ORGANISATIONS: Final = {
-    "northwind": ("storefront", "payments-api", "warehouse-sync", "mobile-app"),
-    "lumen-labs": ("platform", "ml-pipeline", "docs-site", "edge-workers"),
-    "harbor-health": ("patient-portal", "billing", "imaging-gateway", "infrastructure-as-code"),
-}
-KEYS: Final = (
-    "DATABASE_URL", "REDIS_URL", "STRIPE_SECRET_KEY", "SENTRY_DSN", "SESSION_SECRET", "SMTP_USER", "S3_BUCKET",
-    "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "OPENAI_API_KEY", "JWT_SIGNING_KEY", "FEATURE_FLAGS_TOKEN",
-)  # fmt: skip
-ENVIRONMENTS: Final = ("development", "staging", "production")
-SECRETS: Final = 400
 VIEWS: Final = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+LIMITS: Final = {"RATE_LIMIT_PER_CREDENTIAL": "100000", "RATE_LIMIT_PER_ADDRESS": "100000"}
+DOCS: Final = ROOT / "docs" / "pictures"
+# What docs/dashboard.md and the README show: page, view, colours.
+SELECTION: Final = (("vaults", "desk", "light"), ("vault", "desk", "dark"), ("vault", "phone", "light"))
 
 
-def seed(stack: Stack, events: int) -> str:
-    """The world; the login of somebody who sees all of it."""
-    github = GitHub(stack)
-    login = github.user("mara")
-    repositories = []
-    for organisation, names in ORGANISATIONS.items():
-        github.do("create-org", login=organisation, admin=login)
-        for name in (*names, "not-yet"):
-            github.repo(f"{organisation}/{name}", {login: "admin"}, "public" if name == "docs-site" else "private")
-        github.do("install", login=organisation)
-        repositories += [f"{organisation}/{name}" for name in names]
-    token, left = sign_in(stack, login), SECRETS
-    for number, repository in enumerate(repositories):
-        create_vault(stack, token, repository)
-        for place, environment in enumerate(ENVIRONMENTS):
-            share = left // ((len(repositories) - number) * len(ENVIRONMENTS) - place)
-            push(stack, token, repository, environment, {key: secrets.token_hex(12) for key in KEYS[:share]})
-            left -= min(share, len(KEYS))
-    for number in range(events):
-        pull(stack, token, repositories[number % len(repositories)], ENVIRONMENTS[number % len(ENVIRONMENTS)])
-    return login
+class Camera:
+    """Takes pictures, and keeps what was seen wrong."""
+
+    def __init__(self, site: Site, world: World, folder: Path) -> None:
+        self._site, self._world, self._folder = site, world, folder
+        self.wrong: list[str] = []
+        self.taken = 0
+
+    def take(self, shown: Sequence[Shown], view: str, theme: str) -> None:
+        """These pages in one view."""
+        for who in dict.fromkeys(one.who for one in shown):
+            options = {"viewport": VIEWS[view], "color_scheme": theme, "reduced_motion": "reduce"}
+            with self._site.window(self._world.people[who] if who else None, **options) as window:
+                for one in shown:
+                    if one.who == who:
+                        self._take(window, one, view, theme)
+
+    def _take(self, window: Window, shown: Shown, view: str, theme: str) -> None:
+        name = f"{shown.name}-{view}-{theme}"
+        try:
+            window.go(shown.path(self._world)).wait_for_load_state("networkidle")
+            if shown.then is not None:
+                shown.then(window.page)
+                window.page.wait_for_load_state("networkidle")
+        except Exception as error:  # noqa: BLE001 - the other pictures are taken all the same
+            self.wrong.append(f"{name}: {str(error).splitlines()[0]}")
+        window.page.evaluate(RESTED)
+        window.page.screenshot(path=self._folder / f"{name}.png")
+        self.taken += 1
+        if window.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            self.wrong.append(f"{name}: wider than the window")
 
 
-def pictures(site: Site, login: str, folder: Path) -> int:
-    """Every page in every view; how many axe violations were seen on the way."""
-    pages = {
-        "vaults": "/", "search": "/?q=api", "nothing-found": "/?q=nothing", "new-vault": "/vaults/new",
-        "vault": "/vaults/northwind/payments-api", "profile": "/settings", "sessions": "/settings/sessions",
-        "not-found": "/vaults/northwind/elsewhere",
-    }  # fmt: skip
-    found = 0
-    for view, size in VIEWS.items():
-        for theme in ("light", "dark"):
-            with site.window(login, viewport=size, color_scheme=theme) as window:
-                for name, path in pages.items():
-                    window.go(path).wait_for_load_state("networkidle")
-                    window.page.screenshot(path=folder / f"{name}-{view}-{theme}.png")
-                    wrong = window.violations()
-                    wide = window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
-                    found += len(wrong) + int(wide)
-                    if wrong or wide:
-                        sys.stdout.write(f"{name} {view} {theme}: {wrong}{' wider than the window' if wide else ''}\n")
-    return found
+def album(camera: Camera, chosen: Sequence[tuple[Shown, str, str]]) -> None:
+    """All pictures, with their progress."""
+    started = time.monotonic()
+    for view, theme in dict.fromkeys((view, theme) for _, view, theme in chosen):
+        camera.take([shown for shown, *how in chosen if how == [view, theme]], view, theme)
+        sys.stderr.write(f"{time.monotonic() - started:6.1f} s  {camera.taken} pictures ({view}, {theme})\n")
+
+
+def wanted(only: str, *, docs: bool) -> list[tuple[Shown, str, str]]:
+    """Which pages in which views."""
+    if docs:
+        named = {shown.name: shown for shown in PAGES}
+        return [(named[name], view, theme) for name, view, theme in SELECTION]
+    pages = [shown for shown in PAGES if only in shown.name]
+    return [(shown, view, theme) for view in VIEWS for theme in ("light", "dark") for shown in pages]
+
+
+def photographed(stack: Stack, options: argparse.Namespace) -> Camera:
+    """The world made, and its pictures taken."""
+    world = seeded(stack, options.events)
+    with running_browser() as browser:
+        camera = Camera(Site(stack, browser), world, options.folder)
+        album(camera, wanted(options.only, docs=options.docs))
+    return camera
 
 
 def main() -> int:
     """The command."""
-    parser = argparse.ArgumentParser(prog="make screenshots")
-    parser.add_argument("--folder", type=Path, default=ROOT / "out" / "screenshots")
-    parser.add_argument("--events", type=int, default=5_000)
+    parser = argparse.ArgumentParser(prog="make screenshots", description=__doc__)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--events", type=int, default=EVENTS)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
+    options.folder = options.folder or (DOCS if options.docs else ROOT / "out" / "screenshots")
     options.folder.mkdir(parents=True, exist_ok=True)
-    limits = {"RATE_LIMIT_PER_CREDENTIAL": "100000", "RATE_LIMIT_PER_ADDRESS": "100000"}
-    with running_stack(with_dashboard=True, backend_env=limits) as stack, running_browser() as browser:
-        found = pictures(Site(stack, browser), seed(stack, options.events), options.folder)
-    sys.stdout.write(f"{options.folder}: {len(list(options.folder.glob('*.png')))} pictures, {found} violations\n")
-    return 1 if found else 0
+    with running_stack(with_dashboard=True, backend_env=LIMITS) as stack:
+        camera = photographed(stack, options)
+    sys.stdout.write("".join(f"{told}\n" for told in camera.wrong))
+    sys.stdout.write(f"{options.folder}: {camera.taken} pictures, {len(camera.wrong)} with something wrong\n")
+    return 1 if camera.wrong else 0
 
 
 if __name__ == "__main__":
