@@ -6,9 +6,9 @@ import asyncio
 
 from starlette.responses import Response
 
-from keyway_dashboard.backend import Conflict, Missing, Page
+from keyway_dashboard.backend import Conflict, Missing, Page, Refused
 from keyway_dashboard.features.trash.models import Emptied, Item, Restored
-from keyway_dashboard.features.vaults.place import PAGE, of, opened, url
+from keyway_dashboard.features.vaults.place import PAGE, gone, of, opened, url
 from keyway_dashboard.visits import Visit, get, post
 
 _SHOWN = 50
@@ -34,7 +34,7 @@ async def restore(visit: Visit) -> Response:
     try:
         back = await visit.api.post(of(visit, "trash", visit.step("id"), "restore"), Restored)
     except Missing:
-        return visit.go(url(visit, "trash"), _GONE, "bad")
+        return await gone(visit, url(visit, "trash"), _GONE)
     except Conflict as error:
         return visit.go(url(visit, "trash"), error.detail, "bad")
     return visit.go(url(visit, "trash"), f"{back.key or 'The secret'} is back in {back.environment}.")
@@ -45,14 +45,16 @@ async def purge(visit: Visit) -> Response:
     try:
         await visit.api.delete(of(visit, "trash", visit.step("id")))
     except Missing:
-        return visit.go(url(visit, "trash"), _GONE, "bad")
+        return await gone(visit, url(visit, "trash"), _GONE)
     return visit.go(url(visit, "trash"), "The secret and its versions are deleted for good.")
 
 
 async def empty(visit: Visit) -> Response:
     """Forgets all of it, if it is still as much as was looked at."""
     seen = str((await visit.form()).get("seen", ""))
-    now = await _page(visit, 0, limit=1)
+    place, now = await asyncio.gather(opened(visit), _page(visit, 0, limit=1))
+    if not place.administered:
+        raise Refused(403, "Only admins of the repository empty its trash.")
     if seen != str(now.total):
         said = f"The trash holds {now.total} secret{'s' * (now.total != 1)} now. Nothing was deleted; look again."
         return visit.go(url(visit, "trash"), said, "bad")

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from starlette.responses import Response
+
 from keyway_dashboard.backend import Missing, path
 from keyway_dashboard.features.secrets.models import NOTHING, Column, Effective, Secret, columns
 from keyway_dashboard.features.vaults.models import Vault
@@ -56,6 +58,12 @@ async def opened(visit: Visit) -> Place:
         visit.api.get(of(visit), Vault), visit.api.get(of(visit, "permissions", "effective"), Effective)
     )
     return Place(vault, columns(vault.environmentDetails, rights))
+
+
+async def gone(visit: Visit, target: str, said: str) -> Response:
+    """Back to a page with a sentence after something of the vault was Missing. Raises Missing when the vault is too."""
+    await visit.api.get(of(visit), Vault)
+    return visit.go(target, said, "bad")
 
 
 async def secret(visit: Visit, id_: str) -> Secret:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from keyway_dashboard.backend import Conflict, Missing
 from keyway_dashboard.features.secrets.models import Value
-from keyway_dashboard.features.vaults.place import PAGE, of, opened, secret, url
+from keyway_dashboard.features.vaults.place import PAGE, gone, of, opened, secret, url
 from keyway_dashboard.features.versions.models import Restored, Versions
 from keyway_dashboard.visits import Visit, get, post
 
@@ -40,7 +40,7 @@ async def restore(visit: Visit) -> Response:
     try:
         done = await visit.api.post(_of(visit, visit.step("version"), "restore"), Restored)
     except Missing:
-        return visit.go(_page(visit), _GONE, "bad")
+        return await gone(visit, _page(visit), _GONE)
     return visit.go(_page(visit), f"Version {done.versionNumber} of {now.key} is the live value again.")
 
 
@@ -49,7 +49,7 @@ async def purge(visit: Visit) -> Response:
     try:
         await visit.api.delete(_of(visit, visit.step("version")))
     except Missing:
-        return visit.go(_page(visit), "That version was gone already.")
+        return await gone(visit, _page(visit), "That version was gone already.")
     except Conflict as error:
         return visit.go(_page(visit), error.detail, "bad")
     return visit.go(_page(visit), "The version is deleted for good.")
