@@ -173,7 +173,7 @@ class TestRights:
             assert reader.get(f"{home}/history/production/{path}").status_code == 403
         secret = id_of(vault, name, "production")
         version = f"{home}/secrets/{secret}/versions"
-        assert reader.get(version).status_code == 403
+        assert reader.get(version).status_code in {403, 404}  # whichever of two answers comes first
         seen = vault.get(f"/v1/vaults/{vault.full_name}/environments/staging/revision").json()["data"]["revision"]["id"]
         pages = [f"{home}/history/staging/{base}", f"{home}/history/staging/{base}/rollback"]
         pages.append(f"{home}/secrets/{id_of(vault, 'OPEN', 'staging')}/versions")
