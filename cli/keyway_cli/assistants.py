@@ -10,6 +10,8 @@ from typing import Final
 
 _NAMES: Final = ("CLAUDECODE", "CURSOR_AGENT", "OPENCODE", "AGENT")
 _PREFIX: Final = "CODEX_"
+# What `keyway mcp` says to every program that it starts.
+STARTED: Final = ("AGENT", "keyway-mcp")
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -19,3 +21,9 @@ def detected(environ: Mapping[str, str]) -> str:
         if environ.get(name, "").strip().lower() not in _FALSE:
             return name
     return ""
+
+
+def started_us(environ: Mapping[str, str]) -> bool:
+    """Whether we are, or are part of, a program that an assistant had `keyway mcp` start."""
+    name, value = STARTED
+    return environ.get(name) == value

@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     color: bool
     can_open_browser: bool
     assistant: str
+    injected: bool
     watch_seconds: float
     config: Path
     state: Path
@@ -70,6 +71,7 @@ def read(environ: Mapping[str, str], folder: Path) -> Settings:
         color=not environ.get("NO_COLOR") and environ.get("TERM") != "dumb",
         can_open_browser=_has_screen(environ),
         assistant=assistants.detected(environ),
+        injected=assistants.started_us(environ),
         watch_seconds=_seconds(environ.get("KEYWAY_WATCH_SECONDS", "").strip()),
         config=ours,
         state=_directory(environ, "XDG_STATE_HOME", ".local/state", windows="LOCALAPPDATA"),

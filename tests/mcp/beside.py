@@ -1,48 +1,69 @@
-"""The person beside an assistant. As a program it is their browser: it opens a page and presses a button.
-
-`python beside.py FOLDER ADDRESS`: what to answer stands in FOLDER/answer.json, what was asked goes to FOLDER/asked.
-"""
+"""The person beside an assistant, and their browser: it opens a page and presses a button."""
 
 from __future__ import annotations
 
 import html
-import json
+import os
 import re
 import shlex
-import sys
+import threading
 from http.client import HTTPConnection
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 from urllib.parse import SplitResult, urlencode, urlsplit
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class Beside:
-    """What the person answers from now on, and what they were asked."""
+    """What the person answers from now on, and what they were asked.
+
+    The browser that is started only says where the page is, down a pipe; a thread of ours opens it.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "asked").mkdir(parents=True)
+        folder.mkdir()
+        self.asked: list[str] = []
+        self.addresses: list[str] = []
+        self._pipe = folder / "pipe"
+        os.mkfifo(self._pipe)
         self.answers("no")
+        self._thread = threading.Thread(target=self._browse, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._pipe.open("w") as pipe:
+            pipe.write("\n")
+        self._thread.join()
 
     @property
     def browser(self) -> str:
         """For the variable BROWSER."""
-        return shlex.join([sys.executable, "-I", "-S", __file__, str(self.folder)]) + " %s"
+        return shlex.join(["sh", "-c", f'echo "$0" > {shlex.quote(str(self._pipe))}']) + " %s"
 
-    def answers(self, answer: str, value: str = "", *, again: bool = False) -> None:
-        """Says yes or no, types a value, ticks the box."""
-        form = {"answer": answer, "value": value} | ({"again": "yes"} if again else {})
-        (self.folder / "answer.json").write_text(json.dumps(form), encoding="utf-8")
+    def answers(self, answer: str, value: str = "", *, programs: str | None = None) -> None:
+        """Says yes or no, and types a value. `programs` answers otherwise where no protected values are wanted."""
+        self._form = urlencode({"answer": answer, "value": value})
+        self._form_for_programs = urlencode({"answer": programs or answer})
 
-    @property
-    def asked(self) -> list[str]:
-        """The text of every page that was opened."""
-        files = sorted((self.folder / "asked").iterdir(), key=lambda path: int(path.name))
-        return [file.read_text(encoding="utf-8") for file in files]
+    def _browse(self) -> None:
+        with os.fdopen(os.open(self._pipe, os.O_RDWR), buffering=1) as pipe:  # never at its end
+            while address := pipe.readline().strip():
+                self._answer(address)
 
-    @property
-    def addresses(self) -> list[str]:
-        """Where these pages were."""
-        return (self.folder / "addresses").read_text(encoding="utf-8").split()
+    def _answer(self, address: str) -> None:
+        self.addresses.append(address)
+        parts = urlsplit(address)
+        text, cookie = send(parts, "GET")
+        seen = html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", text, flags=re.DOTALL))
+        self.asked.append(seen)
+        program = "May this program" in seen and "is protected" not in seen
+        form = self._form_for_programs if program else self._form
+        send(parts, "POST", form, {"Cookie": cookie, "Origin": address.rpartition("/")[0], "Content-Type": FORM})
 
 
 def send(
@@ -55,23 +76,3 @@ def send(
     text = answer.read().decode()
     connection.close()
     return text, (answer.getheader("Set-Cookie") or "").partition(";")[0]
-
-
-def main() -> int:
-    """Opens the page, notes what it says, answers."""
-    folder, address = Path(sys.argv[1]), sys.argv[2]
-    with (folder / "addresses").open("a", encoding="utf-8") as file:
-        file.write(address + "\n")
-    parts = urlsplit(address)
-    text, cookie = send(parts, "GET")
-    seen = html.unescape(re.sub(r"<style>.*?</style>|<[^>]+>", "", text, flags=re.DOTALL))
-    number = len(list((folder / "asked").iterdir()))
-    (folder / "asked" / str(number)).write_text(seen, encoding="utf-8")
-    form = urlencode(json.loads((folder / "answer.json").read_text(encoding="utf-8")))
-    kind = "application/x-www-form-urlencoded"
-    send(parts, "POST", form, {"Cookie": cookie, "Origin": address.rpartition("/")[0], "Content-Type": kind})
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def owner(stack: Stack, tmp_path: Path) -> Person:
 
 
 @pytest.fixture
-def beside(tmp_path: Path) -> Beside:
+def beside(tmp_path: Path) -> Iterator[Beside]:
     """Whoever sits before the machine: says no until told otherwise, and remembers what was asked."""
-    return Beside(tmp_path / "beside")
+    with Beside(tmp_path / "beside") as person:
+        yield person

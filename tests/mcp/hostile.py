@@ -153,9 +153,9 @@ PYTHON = (
 def calls(keys: list[str]) -> Iterator[Call]:
     """The script. Every way of printing with values of its own, then what the other tools are asked."""
     python = sys.executable
-    for number, line in enumerate(SHELL * 3):
-        key = keys[number % len(keys)]
-        yield "keyway_inject_run", {"command": "sh", "args": ["-c", f'V="${key}"; export V; {line}']}
+    for number, line in enumerate(SHELL):
+        three = " ".join(f'"${keys[place]}"' for place in (number, number + len(SHELL), -1 - number))
+        yield "keyway_inject_run", {"command": "sh", "args": ["-c", f"for V in {three}; do export V; ({line}); done"]}
     for number, line in enumerate(PYTHON * 2):
         key = keys[-1 - number % len(keys)]
         code = f"import os; v = os.environ[{key!r}]\n{line}"
@@ -168,6 +168,10 @@ def calls(keys: list[str]) -> Iterator[Call]:
         yield "keyway_history", {"revision": 1}
         yield "keyway_set_secret", {"name": key, "value": "guessed"}
         yield "keyway_delete_secret", {"name": key}
+    for key in keys[8:40]:
+        yield "keyway_validate", {"environment": "development", "required": [key, key.lower(), ""]}
+        yield "keyway_copy", {"name": key, "from": "nowhere", "to": "development", "newName": f"{key}_2"}
+        yield "keyway_restore_secret", {"name": key}
     yield from _others(keys)
 
 

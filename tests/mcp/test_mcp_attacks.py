@@ -11,7 +11,7 @@ import pytest
 from assistant import Assistant, assistant
 from beside import Beside
 from keyway_cli.mcp.asking import open_browser
-from person import Person
+from person import KEYWAY, Person
 
 Script = Callable[[Assistant], Awaitable[None]]
 GUESS = "guessed-by-the-assistant"
@@ -101,6 +101,47 @@ def test_what_is_started_does_not_get_the_token(owner: Person, beside: Beside, t
     told = seen.read_text(encoding="utf-8")
     assert "BROWSER=" in told
     assert owner.variables["KEYWAY_TOKEN"] not in told
+
+
+def test_a_program_does_not_get_further_than_what_was_allowed(owner: Person, beside: Beside) -> None:
+    """Allowed the values of development, it asks for those of production with the person's own sign-in."""
+    token = owner.variables.pop("KEYWAY_TOKEN")
+    assert owner.keyway("login", "--token", stdin=f"{token}\n".encode()).code == 0
+    owner.write("KEY=of-production-alone\n")
+    assert owner.keyway("push", "-e", "production", "--yes").code == 0
+    owner.write("KEY=of-development\n")
+    assert owner.keyway("push", "-e", "development", "--yes").code == 0
+    beside.answers("no", programs="yes")
+
+    async def script(connected: Assistant) -> None:
+        for arguments in (
+            ("get", "KEY", "-e", "production"),
+            ("export", "-e", "production"),
+            ("run", "-e", "production", "--", "sh", "-c", "echo $KEY | tr a-z b-za"),
+            ("pull", "-e", "production", "-f", "taken.env"),
+            ("logout",),
+        ):
+            tried = await connected.run(KEYWAY, *arguments)
+            assert tried.json["exitCode"] != 0, arguments
+            assert tried.json["stdout"] == "", arguments
+        assert "does not use your sign-in" in tried.json["stderr"]
+        assert "of-production" not in "".join(connected.transcript)
+
+    play(owner, beside, script)
+    assert not (owner.clone / "taken.env").exists()
+    assert owner.keyway("get", "KEY", "-e", "production").out == "of-production-alone\n"
+
+
+def test_the_person_sees_the_very_command(owner: Person, beside: Beside) -> None:
+    """What a shell would need to be told; no line, colour or direction of the assistant's own."""
+
+    async def script(connected: Assistant) -> None:
+        await connected.run("echo", "a b", "it's", "x\nin /somewhere/else", "\x1b[2K\u202e'\\", "--flag=\t\U000e0041")
+
+    play(owner, beside, script)
+    assert r"echo 'a b' 'it'" in beside.asked[0]
+    assert r"$'x\nin /somewhere/else' $'\u001b[2K\u202e\'\\' $'--flag=\t\U000e0041'" in beside.asked[0]
+    assert f"\nin {owner.clone}" in beside.asked[0]
 
 
 def test_a_browser_that_talks_does_not_disturb_the_protocol(

@@ -24,8 +24,9 @@ def fill(owner: Person, environment: str, values: dict[str, str]) -> None:
 
 
 async def attack(owner: Person, beside: Beside, script: list[Call]) -> Assistant:
-    """Calls one after another, by an assistant whose person trusts it with every program and refuses all else."""
-    async with assistant(owner, beside, ["--run", "trust"]) as hostile:
+    """Calls one after another, by an assistant whose person allows every program and refuses all else."""
+    beside.answers("no", programs="yes")
+    async with assistant(owner, beside) as hostile:
         for tool, arguments in script:
             await hostile.call(tool, **arguments)
     return hostile
@@ -49,7 +50,7 @@ def test_three_hundred_hostile_calls_learn_nothing(stack: Stack, owner: Person, 
     told = "\n".join(transcript)
     assert not any(token in told for token in tokens)
     assert "Too many requests" not in told
-    assert told.count('"secretsInjected": 200') >= 150  # the programs did run
+    assert told.count('"secretsInjected": 200') >= 110  # the programs did run
     assert "[hidden]" in told
     for address in beside.addresses:
         assert address.rpartition("/")[2] not in told

@@ -106,7 +106,16 @@ class Context:
 
     @cached_property
     def login(self) -> Login | None:
-        """The login that this machine keeps for the server."""
+        """The login that this machine keeps for the server. Raises NotSignedIn in what an assistant had started.
+
+        Such a program was allowed the values of one environment. It could read every other one as the person, and
+        print values that nobody who looks through its output knows.
+        """
+        if self.settings.injected:
+            raise NotSignedIn(
+                "a program that an assistant had started does not use your sign-in",
+                "it has the values that you allowed; for others, run keyway in a terminal of your own",
+            )
         return self.sessions.load(self.api_url())
 
     def _sign_in_hint(self) -> str:

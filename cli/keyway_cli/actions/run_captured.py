@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from keyway_core.sensitive import Sensitive
 
-from keyway_cli import envfiles, vaults
+from keyway_cli import assistants, envfiles, vaults
 from keyway_cli.actions.context import Context
 from keyway_cli.actions.fetch import fetch
 from keyway_cli.actions.run import Wishes, handed_over
@@ -23,6 +23,7 @@ from keyway_cli.running.starting import refuse_too_long
 
 LONGEST_SECONDS: Final = 300.0
 SHOWN: Final = 65_536
+_ESCAPES: Final = {"\n": r"\n", "\t": r"\t", "\\": r"\\", "'": r"\'"}
 _UNPROTECTED: Final = frozenset({"development", "standard"})
 
 Approve = Callable[[Place, tuple[str, ...], bool], None]
@@ -76,15 +77,25 @@ def is_protected(api: Api, place: Place) -> bool:
 
 
 def shown_command(command: tuple[str, ...]) -> str:
-    """A command as a person reads it, unambiguous."""
-    return shlex.join(command)
+    """A command as a person reads it and a shell would take it: on one line, and nothing looks like something else."""
+    return " ".join(shlex.quote(part) if part.isprintable() else _escaped(part) for part in command)
+
+
+def _escaped(part: str) -> str:
+    shown = "".join(_ESCAPES.get(char, char) if char.isprintable() else _code(char) for char in part)
+    return f"$'{shown}'"
+
+
+def _code(char: str) -> str:
+    number = ord(char)
+    return _ESCAPES.get(char) or (f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}")
 
 
 def _environment(values: dict[str, Sensitive]) -> dict[str, str]:
     """Little of ours, nothing of Keyway's, and a note for tools (our own too) that an assistant reads along."""
     secrets = {key: value.reveal() for key, value in values.items()}
     refuse_too_long(secrets)
-    ours = inherited(os.environ, everything=False) | {"AGENT": "keyway-mcp"}
+    ours = inherited(os.environ, everything=False) | dict([assistants.STARTED])
     return ours | {key: os.fsdecode(text.encode()) for key, text in secrets.items()}
 
 

@@ -14,11 +14,10 @@ from keyway_cli.errors import Misconfigured
 @click.option(
     "--run",
     "run",
-    type=click.Choice(("ask", "trust", "off")),
+    type=click.Choice(("ask", "off")),
     default="ask",
     show_default=True,
-    help="Running programs with values: ask the person for each command, ask only for protected environments, or not "
-    "at all.",
+    help="Running programs with values: ask the person each time, or not at all.",
 )
 @options.shared("environment")
 def command(*, run: str) -> None:

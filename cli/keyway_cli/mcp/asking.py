@@ -28,6 +28,7 @@ from keyway_cli.errors import UsageProblem
 from keyway_cli.terminal import printable
 
 WAIT_SECONDS: Final = 240.0
+_TICK_SECONDS: Final = 0.01  # how long closing a page waits at most
 _OPEN: Final = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 _COOKIE: Final = "keyway-asks"
 _MOST: Final = 4 * VALUE_BYTES  # a form writes a byte with up to three characters
@@ -46,22 +47,20 @@ _STYLE: Final = (
 class Question(NamedTuple):
     """What is asked: a sentence, the exact thing that it is about, and what the answers are called.
 
-    `wants_value` asks for a text; `again` offers to say yes to the same thing until the server ends.
+    `wants_value` asks for a text.
     """
 
     text: str
     details: str = ""
     yes: str = "Allow"
     wants_value: bool = False
-    again: bool = False
 
 
 class Answer(NamedTuple):
-    """What the person said."""
+    """What the person said. It holds for this one time."""
 
     yes: bool
     value: Sensitive | None = None
-    again: bool = False
 
 
 Ask = Callable[[Question], Answer]
@@ -128,7 +127,7 @@ class _Page:
         self._server.daemon_threads = True
         self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
         self.address = self.origin + self.path
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(_TICK_SECONDS,), daemon=True).start()
 
     def show(self) -> None:
         """Opens it in the browser. Some browsers return when they are closed, so nobody waits for this."""
@@ -225,7 +224,7 @@ def _answer(question: Question, form: dict[str, list[str]]) -> Answer:
     if question.wants_value:
         typed = form.get("value", [""])[0].replace("\r\n", "\n")
         yes, value = yes and bool(typed), Sensitive(typed)
-    return Answer(yes, value if yes else None, again=yes and question.again and form.get("again") == ["yes"])
+    return Answer(yes, value if yes else None)
 
 
 def _question(page: _Page) -> str:
@@ -237,9 +236,6 @@ def _question(page: _Page) -> str:
     if asked.wants_value:
         parts.append('<label>Value<textarea name="value" rows="3" spellcheck="false" autofocus></textarea></label>')
         parts.append("<p>The assistant is not shown what you type.</p>")
-    if asked.again:
-        parts.append('<p><label><input type="checkbox" name="again" value="yes"> Exactly this again, ')
-        parts.append("until the assistant's server ends</label></p>")
     parts.append(f'<button name="answer" value="yes">{_safe(asked.yes)}</button>')
     parts.append('<button name="answer" value="no">No</button></form>')
     return _document("".join(parts))

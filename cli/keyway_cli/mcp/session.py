@@ -1,9 +1,8 @@
-"""One assistant's connection: who it is, which person is beside it, and what that person has allowed so far."""
+"""One assistant's connection: who it is, which person is beside it, and how that person is asked."""
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -17,7 +16,6 @@ from keyway_cli.mcp.asking import Ask, Question
 from keyway_cli.mcp.recording import Recording, refused
 from keyway_cli.settings import Settings
 
-RUN_MODES: Final = ("ask", "trust", "off")
 UNKNOWN_CLIENT: Final = "unknown"
 _LONGEST_CLIENT: Final = 80
 
@@ -48,8 +46,6 @@ class Session:
         self.options = options
         self.agent = agent_of("", "")
         self.known = Known()
-        self._approved: set[tuple[str, ...]] = set()
-        self._lock = threading.Lock()
 
     def context(self, environment: str | None = None) -> tuple[Context, Recording]:
         """What an action starts from, and the terminal that keeps what it says."""
@@ -65,25 +61,18 @@ class Session:
             raise refused()
 
     def approve_run(self, place: Place, command: tuple[str, ...], protected: bool) -> None:  # noqa: FBT001
-        """Raises UsageProblem unless the person lets this very command have the values of this environment."""
+        """Raises UsageProblem unless the person lets this command have the values of this environment, this once.
+
+        A yes is not remembered: the same words may be another program by then, because the assistant can write files.
+        """
         if self.options.run == "off":
             raise UsageProblem("running programs was turned off for this server (--run off)")
-        folder = str(working_folder())
-        exact = (str(place), folder, *command)
-        if not protected and (self.options.run == "trust" or exact in self._approved):
-            return
         guarded = "\nThis environment is protected." if protected else ""
-        answer = self._ask(
-            Question(
-                f"May this program have every value of {place}? The assistant reads what it prints, with values cut "
-                "out; what the program does with them otherwise, nobody checks.",
-                f"{shown_command(command)}\nin {folder}{guarded}",
-                "Run",
-                again=not protected,
-            )
+        question = Question(
+            f"May this program run as you, with every value of {place}? The assistant reads what it prints, values "
+            "cut out. What it does otherwise, with them and with all that you may read, nobody checks.",
+            f"{shown_command(command)}\nin {shown_command((str(working_folder()),))}{guarded}",
+            "Run",
         )
-        if not answer.yes:
+        if not self._ask(question).yes:
             raise refused()
-        if answer.again:
-            with self._lock:
-                self._approved.add(exact)
