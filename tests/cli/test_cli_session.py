@@ -313,7 +313,7 @@ class GitHubPage:
     def __call__(self, request: Request) -> Answer:
         if request.path == "/v1/auth/device/start":
             self.started.append(request)
-            page = {"verificationUri": "https://ghe.example.com/login/device", "interval": 0, "expiresIn": 900}
+            page = {"verificationUri": "https://ghe.example.com/login/device", "interval": 1, "expiresIn": 900}
             return Answer(body={"deviceCode": "d" * 64, "userCode": "ABCD-1234", **page})
         if request.path == "/v1/auth/device/poll":
             return self.answers.pop(0)
