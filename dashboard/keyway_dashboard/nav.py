@@ -55,6 +55,7 @@ VAULT_TABS: Final = (
     Tab("Secrets", "", also="/secrets"),
     Tab("History", "/history"),
     Tab("Environments", "/environments"),
+    Tab("Access", "/access"),
     Tab("CI", "/ci"),
     Tab("Trash", "/trash"),
 )  # fmt: skip

@@ -49,7 +49,7 @@ def allowed_verbs(
         override = _most_specific(rules.overrides, role, github_user_id, environment_id)
         if override is not None:
             return override.verbs
-    return frozenset(verb for verb in Verb if _by_default(rules.defaults, role, kind, verb))
+    return frozenset(verb for verb in Verb if default_allows(rules.defaults, role, kind, verb))
 
 
 def _most_specific(
@@ -64,7 +64,7 @@ def _most_specific(
     return min(fitting, key=lambda row: (row.github_user_id is None, row.environment_id is None), default=None)
 
 
-def _by_default(defaults: Mapping[str, Any] | None, role: Role, kind: EnvironmentType, verb: Verb) -> bool:
+def default_allows(defaults: Mapping[str, Any] | None, role: Role, kind: EnvironmentType, verb: Verb) -> bool:
     """The organisation's word where it has one that is a boolean, else the matrix."""
     said: Any = defaults
     for step in (role.value, kind.value, verb.value):

@@ -8,6 +8,7 @@ from keyway_dashboard.features.badge.routes import ROUTES as BADGE
 from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
 from keyway_dashboard.features.history.routes import ROUTES as HISTORY
+from keyway_dashboard.features.permissions.routes import ROUTES as PERMISSIONS
 from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
 from keyway_dashboard.features.settings.routes import ROUTES as SETTINGS
 from keyway_dashboard.features.sign_in.routes import ROUTES as SIGN_IN
@@ -20,14 +21,15 @@ ROUTES = [
     *WELCOME,
     *SIGN_IN,
     *VAULTS,
+    *ACTIVITY,
+    *API_KEYS,
     *BADGE,
     *CI,
     *ENVIRONMENTS,
     *HISTORY,
+    *PERMISSIONS,
     *TRASH,
     *VERSIONS,
     *SECRETS,
     *SETTINGS,
-    *ACTIVITY,
-    *API_KEYS,
 ]

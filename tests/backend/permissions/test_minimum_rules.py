@@ -103,8 +103,10 @@ class TestCollaborators:
         found = {one["login"]: one for one in data["collaborators"]}
         assert set(found) == {home.admin, *readers}
         assert set(found[home.admin]) == {
-            "login", "avatarUrl", "htmlUrl", "githubPermission", "keywayPermissions", "type",
+            "login", "userId", "avatarUrl", "htmlUrl", "githubPermission", "keywayPermissions", "type",
         }  # fmt: skip
+        assert found[home.admin]["userId"] == home.get("/v1/users/me").json()["data"]["id"]
+        assert found[readers[0]]["userId"] is None
         assert found[home.admin]["keywayPermissions"] == {"canRead": True, "canWrite": True, "canManage": True}
         assert found[readers[0]]["keywayPermissions"] == {"canRead": False, "canWrite": False, "canManage": False}
         short = ask(home, "GET", "/contributors").json()["data"]

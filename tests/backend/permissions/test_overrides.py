@@ -165,6 +165,18 @@ class TestWrites:
         assert recorded["change"] == "override_created"
         assert (recorded["target"], recorded["environment"], recorded["canWrite"]) == ("triage", "production", False)
 
+    def test_what_holds_without_them_is_what_the_organisation_says(self, home: Home) -> None:
+        """The list and a reset tell its defaults above the matrix, which stays as it is."""
+        org = home.full_name.partition("/")[0]
+        assert home.post("/v1/orgs/connect", {"orgLogin": org}).status == 200
+        said = {"defaultPermissions": {"write": {"standard": {"read": False}}}}
+        call = Call("PUT", f"/v1/orgs/{org}", (bearer(home.token),), said)
+        assert send(home.base, call).status == 200
+        for method, path in (("GET", "/permissions/overrides"), ("DELETE", "/permissions/reset")):
+            told = ask(home, method, path).json()["data"]["defaults"]["write"]
+            assert (told["standard"], told["development"]["read"]) == ({"read": False, "write": True}, True)
+        assert ask(home, "GET", "/permissions/defaults").json()["data"]["matrix"]["write"]["standard"]["read"] is True
+
     def test_one_for_a_person(self, home: Home) -> None:
         """It names the person with labels of now."""
         reader = home.with_role("read")

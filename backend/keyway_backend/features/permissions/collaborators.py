@@ -30,9 +30,12 @@ class Collaborators:
         """Everybody, with what they can do in the vault."""
         people = await self._people(grant)
         said = await self._rules(grant)
+        async with self._database.read() as connection:
+            known = await store.people_by_number(connection, [person.id for person in people])
         shown = [
             _labels(person)
             | {
+                "userId": str(known[person.id]) if person.id in known else None,
                 "githubPermission": person.role.value if person.role is not None else person.role_name,
                 "keywayPermissions": _reach(grant, person, said),
                 "type": "bot" if person.type == "Bot" else "user",

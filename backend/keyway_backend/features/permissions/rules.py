@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from keyway_core.roles import ROLE_ORDER, EnvironmentType, Role, Verb, matrix_allows
 
+from keyway_backend.access.matrix import default_allows
+
 EVERY_ENVIRONMENT: Final = "*"
 
 ROLES: Final = {
@@ -63,11 +65,12 @@ def minimum_table() -> dict[str, dict[str, str]]:
     return {kind.value: default_minimum(kind).shown() for kind in EnvironmentType}
 
 
-def matrix() -> dict[str, dict[str, dict[str, bool]]]:
-    """Role by type of environment: what holds where nothing more specific was said."""
+def matrix(defaults: Mapping[str, Any] | None = None) -> dict[str, dict[str, dict[str, bool]]]:
+    """Role by type of environment: what holds where nothing more specific was said. `defaults`: an organisation's."""
     return {
         role.value: {
-            kind.value: {verb.value: matrix_allows(role, kind, verb) for verb in Verb} for kind in EnvironmentType
+            kind.value: {verb.value: default_allows(defaults, role, kind, verb) for verb in Verb}
+            for kind in EnvironmentType
         }
         for role in ROLE_ORDER
     }

@@ -270,9 +270,10 @@ class Reach(BaseModel):
 
 
 class Collaborator(BaseModel):
-    """Somebody with a role on the repository."""
+    """Somebody with a role on the repository. `userId` is there for those who have signed in here."""
 
     login: str
+    userId: str | None  # noqa: N815
     avatarUrl: str  # noqa: N815
     htmlUrl: str  # noqa: N815
     githubPermission: str  # noqa: N815

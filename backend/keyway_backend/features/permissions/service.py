@@ -50,7 +50,7 @@ class Permissions:
         async with self._database.read() as connection:
             found = await store.every(connection, grant)
         real = [row for row in found if self.is_ours(grant, row) and _is_visible(grant, row)]
-        return {"overrides": [_shown(grant, row) for row in real], "defaults": rules.matrix()}
+        return {"overrides": [_shown(grant, row) for row in real], "defaults": rules.matrix(grant.rules.defaults)}
 
     async def create(self, grant: VaultGrant, body: NewOverrideBody) -> dict[str, Any]:
         """A new override. Raises ValidationFailed for an unknown environment or person, Conflict for a second one."""
@@ -106,7 +106,7 @@ class Permissions:
         async with self._database.transaction() as connection:
             count = await store.delete_all(connection, grant)
             await self._record(connection, grant, "overrides_reset", {"count": count})
-        return {"message": "All permission overrides were removed", "defaults": rules.matrix()}
+        return {"message": "All permission overrides were removed", "defaults": rules.matrix(grant.rules.defaults)}
 
     async def _one(self, connection: Connection, grant: VaultGrant, override_id: UUID | None) -> dict[str, Any]:
         row = await store.by_id(connection, grant, override_id) if override_id is not None else None

@@ -144,3 +144,13 @@ async def person(connection: Connection, text: str) -> dict[str, Any] | None:
 async def person_by_id(connection: Connection, user_id: UUID) -> dict[str, Any] | None:
     """Somebody who signed in at least once: id, github_user_id, login."""
     return await one(connection, "SELECT id, github_user_id, login FROM users WHERE id = %(id)s", id=user_id)
+
+
+async def people_by_number(connection: Connection, numbers: Sequence[int]) -> dict[int, UUID]:
+    """Those of GitHub's numbers that belong to somebody who signed in at least once, with our ids."""
+    found = await rows(
+        connection,
+        "SELECT id, github_user_id FROM users WHERE github_user_id = ANY(%(numbers)s::bigint[])",
+        numbers=list(numbers),
+    )
+    return {row["github_user_id"]: row["id"] for row in found}
