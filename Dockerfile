@@ -31,7 +31,7 @@ FROM build AS build-dashboard
 ARG PYTHON
 COPY requirements/dashboard.txt .
 RUN pip --python /opt/keyway/bin/python install --require-hashes --only-binary :all: -r dashboard.txt
-COPY dashboard /opt/keyway/lib/python${PYTHON}/site-packages/
+COPY core dashboard /opt/keyway/lib/python${PYTHON}/site-packages/
 RUN PYTHONDONTWRITEBYTECODE= python -m compileall -q /opt/keyway/lib
 
 FROM python AS runtime

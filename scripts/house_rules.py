@@ -36,6 +36,7 @@ REVEALS = {
     "backend/keyway_backend/features/integrations/rules.py": "compares our values with a provider's",
     "backend/keyway_backend/features/integrations/syncing.py": "hands a provider's values to a push",
     "core/keyway_core/dotenv.py": "writes .env text",
+    "dashboard/keyway_dashboard/features/secrets/files.py": "hands what a file holds to the backend",
     "standalone/keyway_standalone/": "the demo compares what came back, and shows what the database does not hold",
     "cli/keyway_cli/": "the client's side of the promise is kept by its own tests",
 }

@@ -39,6 +39,7 @@ def create(settings: Settings) -> ASGIApp:
         exception_handlers={
             404: pages.missing,
             405: pages.wrong_method,
+            413: pages.too_large,
             500: pages.broken,
             BackendError: failures.answer,
         },

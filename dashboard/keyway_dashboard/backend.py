@@ -158,9 +158,9 @@ class Api:
         self._client = client
         self._headers = dict(headers)
 
-    async def get(self, path: str, shape: type[T], **params: Any) -> T:
-        """The `data` of an answer, as `shape`."""
-        return _data(await self.send("GET", path, params=params), shape)
+    async def get(self, path: str, shape: type[T], *, accept: str = "", **params: Any) -> T:
+        """The `data` of an answer, as `shape`. `accept` asks for another form of it."""
+        return _data(await self.send("GET", path, params=params, headers={"accept": accept}), shape)
 
     async def post(self, path: str, shape: type[T], body: Any = None, **headers: str) -> T:
         """The `data` of the answer to a POST. `headers`: if_match="..." is sent as If-Match."""
@@ -186,16 +186,16 @@ class Api:
         told = body.get("meta", {}).get("pagination", {})
         return Page(items, int(told.get("total", len(items))), limit, offset)
 
-    async def all(self, path: str, shape: type[T], *, most: int = 1000, **params: Any) -> list[T]:
-        """Every item of a list, up to `most`; the pages after the first are asked for side by side."""
-        first = await self.page(path, shape, **params)
+    async def all(self, path: str, shape: type[T], *, most: int = 1000, step: int = MOST, **params: Any) -> list[T]:
+        """Every item of a list, up to `most`, `step` in a page; those after the first are asked for side by side."""
+        first = await self.page(path, shape, limit=step, **params)
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(offset: int) -> list[T]:
             async with gate:
-                return (await self.page(path, shape, offset=offset, **params)).items
+                return (await self.page(path, shape, limit=step, offset=offset, **params)).items
 
-        rest = await asyncio.gather(*(one(offset) for offset in range(MOST, min(first.total, most), MOST)))
+        rest = await asyncio.gather(*(one(offset) for offset in range(step, min(first.total, most), step)))
         return [*first.items, *(item for items in rest for item in items)]
 
     async def send(

@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +28,8 @@ SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# An environment holds at most 4 MiB of values.
+BODY_BYTES: Final = 6 * 1024 * 1024
 _SMALL_BYTES: Final = 500
 
 _log = log.logger("http")
@@ -55,7 +58,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, _bounded(receive), send_with_headers)
         finally:
             _log.info(
                 "request",
@@ -64,3 +67,18 @@ class Edge:
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The body of a request, of which no more than BODY_BYTES are taken. Raises HTTPException, which becomes a page."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > BODY_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return bounded

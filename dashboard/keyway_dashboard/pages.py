@@ -51,6 +51,10 @@ _TROUBLES: Final = {
     ),
     "missing": Trouble("There is no page at this address", "It may have been mistyped, or removed.", 404),
     "method": Trouble("This address takes no such request", "Nothing was changed.", 405),
+    "large": Trouble(
+        "That is too much at once", "A form may have 6 MiB. Nothing was changed. An environment holds at most 4 MiB of "
+        "values.", 413,
+    ),
     "broken": Trouble(
         "Something went wrong on our side", "Try again; if it stays, the log of the dashboard has the reason.", 500,
         again=True,
@@ -100,6 +104,10 @@ class Pages:
     async def wrong_method(self, request: Request, _error: Exception) -> Response:
         """The answer for a method that an address does not take."""
         return self.error(request, "method", 405)
+
+    async def too_large(self, request: Request, _error: Exception) -> Response:
+        """The answer to a form of more bytes than are taken."""
+        return self.error(request, "large", 413)
 
     async def broken(self, request: Request, _error: Exception) -> Response:
         """The answer when we failed."""

@@ -124,6 +124,20 @@ class Cookies:
         given = _xor(raw[:_PROOF_BYTES], raw[_PROOF_BYTES:])
         return any(hmac.compare_digest(given, right) for right in self._seals.proofs(session.id))
 
+    # marks of what somebody looked at ------------------------------------------------------------------------------
+
+    def mark(self, session: Session, content: str) -> str:
+        """What a page carries of a content that its reader looked at: of use to this session, and telling nothing."""
+        return self._marks(session, content)[0]
+
+    def marked(self, session: Session, content: str, mark: str) -> bool:
+        """Whether the mark is of this very content."""
+        return any(hmac.compare_digest(mark.encode(), right.encode()) for right in self._marks(session, content))
+
+    def _marks(self, session: Session, content: str) -> list[str]:
+        # A session's id has no blank, so that no mark is a proof.
+        return [one.hex() for one in self._seals.proofs(f"{session.id} looked at {content}")]
+
     # ---------------------------------------------------------------------------------------------------------------
 
     def _opened(self, request: Request, name: str) -> dict[str, Any] | None:

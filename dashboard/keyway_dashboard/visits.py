@@ -14,24 +14,28 @@ from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartParser
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from keyway_dashboard.backend import Api, Backend, Browser
+from keyway_dashboard.http import BODY_BYTES
 from keyway_dashboard.pages import Frame, Pages
 from keyway_dashboard.sessions import FLASH, SESSION, Cookies, Flash, Session, forget
 from keyway_dashboard.settings import Settings
 
 PROOF_FIELD: Final = "_proof"
 PROOF_HEADER: Final = "X-Keyway-Proof"
-_FORM_BYTES: Final = 6 * 1024 * 1024
 _UNKNOWN: Final = IPv4Address(0)
 # An address of ours: a path and a query of plain characters. Two slashes at the start would be another host.
 _OURS: Final = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:@%/-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?")
 _UPWARDS: Final = re.compile(r"(^|/)(\.|%2e){1,2}(/|$)|%2f|%5c|%0|%1|//", re.IGNORECASE)
 _LONGEST_TARGET: Final = 1_000
 _OFFSET_DIGITS: Final = 6
+
+# An upload stays in memory: what is in a file of values does not reach this machine's disk.
+MultiPartParser.spool_max_size = 2 * BODY_BYTES
 
 Network = IPv4Network | IPv6Network
 
@@ -86,7 +90,7 @@ class Visit:
 
     async def form(self) -> FormData:
         """What was filled in."""
-        return await self.request.form(max_files=4, max_fields=3000, max_part_size=_FORM_BYTES)
+        return await self.request.form(max_files=4, max_fields=3000, max_part_size=BODY_BYTES)
 
     def page(self, template: str, *, status: int = 200, **facts: Any) -> Response:
         """A page in the frame. What the page before wanted to say is said, once."""
@@ -166,7 +170,7 @@ async def _from_our_page(request: Request, services: Services, session: Session)
         return False
     given = request.headers.get(PROOF_HEADER)
     if given is None:
-        form = await request.form(max_files=4, max_fields=3000, max_part_size=_FORM_BYTES)
+        form = await request.form(max_files=4, max_fields=3000, max_part_size=BODY_BYTES)
         field = form.get(PROOF_FIELD)
         given = field if isinstance(field, str) else ""
     return services.cookies.proves(session, given)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import httpx
 from browser import consented
@@ -34,11 +35,17 @@ class Visitor:
         assert answer.status_code == 200, (path, answer.status_code)
         return html.unescape(answer.text)
 
-    def post(self, path: str, **fields: str) -> httpx.Response:
-        """A form with the proof of this session."""
+    @cached_property
+    def proof(self) -> str:
+        """What the forms of this session carry."""
         found = re.search(r'name="_proof" value="([^"]+)"', self.get("/settings").text)
         assert found
-        return self.http.post(path, data={"_proof": found[1], **fields})
+        return found[1]
+
+    def post(self, path: str, /, *, file: bytes | None = None, **fields: str | list[str]) -> httpx.Response:
+        """A form with the proof of this session, and with a file."""
+        files = {"file": ("some.env", file)} if file is not None else None
+        return self.http.post(path, data={"_proof": self.proof, **fields}, files=files)
 
     def until_status(self, path: str, status: int) -> None:
         """Waits until a page answers so, as long as caches of roles may say otherwise."""

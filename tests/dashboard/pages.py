@@ -59,6 +59,13 @@ def made_key(page: Page) -> None:
     expect(page.get_by_role("region", name="API key")).to_be_visible()
 
 
+def looked_at(page: Page) -> None:
+    """What an import would change."""
+    page.get_by_label("Text of a .env file").fill("DATABASE_URL=another\nNODE_OPTIONS=--inspect\nA_NEW_ONE=1\n")
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("region", name="What changes in")).to_be_visible()
+
+
 PAGES: Final = (
     # front, sign-in, trouble
     Shown("front", lambda _: "/", who=None),
@@ -80,6 +87,12 @@ PAGES: Final = (
     Shown("vault-empty", lambda w: f"/vaults/{w.bare}"),
     Shown("vault-reader", lambda w: f"/vaults/{w.vault}", who="read"),
     Shown("secret-add", lambda w: f"/vaults/{w.vault}/secrets/new"),
+    Shown("secret-copy", lambda w: f"/vaults/{w.vault}/secrets/new?key=DATABASE_URL&environment=elsewhere"),
+    Shown("vault-download", lambda w: f"/vaults/{w.vault}", then=press("Download")),
+    Shown("vault-reader-secret", lambda w: f"/vaults/{w.vault}/secrets/{w.secret}", who="read"),
+    Shown("import", lambda w: f"/vaults/{w.vault}/import"),
+    Shown("import-preview", lambda w: f"/vaults/{w.vault}/import", then=looked_at),
+    Shown("import-reader", lambda w: f"/vaults/{w.vault}/import", who="read"),
     Shown("secret-edit", lambda w: f"/vaults/{w.vault}/secrets/{w.secret}"),
     # a vault: history, versions, trash, environments
     Shown("history", lambda w: f"/vaults/{w.vault}/history"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from deployment_facts import PRIVATE_NETWORKS, ROOT, compose, services
 from keyway_core.limits import REQUEST_BODY_BYTES
+from keyway_dashboard.http import BODY_BYTES
 
 Service = dict[str, Any]
 SERVICES = services()
@@ -225,6 +226,8 @@ class TestCaddy:
         assert re.search(r'request>uri regexp "\\\?\.\*"', self.COMMON)
 
     def test_a_request_body_is_bounded_like_the_backends(self) -> None:
-        """The API takes 12 MiB, as keyway_core.limits says."""
+        """The API takes 12 MiB, as keyway_core.limits says, and the dashboard as much as it takes itself."""
         assert REQUEST_BODY_BYTES == 12 * 1024 * 1024
         assert "max_size 12MiB" in self.COMMON
+        assert BODY_BYTES == 6 * 1024 * 1024
+        assert "max_size 6MiB" in self.COMMON

@@ -1,6 +1,7 @@
 // What pages do besides htmx: dialogs, the palette, shortcuts, copying, the theme. No inline handlers, no eval; everything
 // hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle
-// data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits data-once.
+// data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits data-once data-looks="id"
+// data-downloads.
 "use strict";
 
 (() => {
@@ -113,6 +114,7 @@
   async function copy(text) {
     try {
       await navigator.clipboard.writeText(text);
+      keepClipboard();
       say("Copied");
     } catch {
       say("The browser did not allow copying", "bad");
@@ -144,11 +146,29 @@
     }
   }
 
+  // Browsers let a page write to the clipboard only while somebody looks at it: who is elsewhere when the time is over finds
+  // it emptied on coming back. What was copied meanwhile from this page is not ours to empty.
+  let clearing = 0;
+
+  async function clearClipboard() {
+    try {
+      await navigator.clipboard.writeText("");
+    } catch {
+      addEventListener("focus", clearClipboard, { once: true });
+    }
+  }
+
+  function keepClipboard() {
+    clearTimeout(clearing);
+    removeEventListener("focus", clearClipboard);
+  }
+
   async function copyValue(button) {
     try {
       await navigator.clipboard.writeText($("pre", button.closest(".revealed")).textContent);
       say("Copied; the clipboard is emptied in 30 seconds");
-      setTimeout(() => navigator.clipboard.writeText("").catch(() => {}), CLIPBOARD_MS);
+      keepClipboard();
+      clearing = setTimeout(clearClipboard, CLIPBOARD_MS);
     } catch {
       say("The browser did not allow copying", "bad");
     }
@@ -171,6 +191,12 @@
       else address.searchParams.delete(name);
     }
     history.replaceState(history.state, "", address);
+  }
+
+  // What was looked at is another thing once a field of its form is.
+  function forgetLook(field) {
+    const form = field.closest("[data-looks]");
+    if (form && !field.closest(`#${form.dataset.looks}`)) document.getElementById(form.dataset.looks).replaceChildren();
   }
 
   function showNav(shown) {
@@ -213,13 +239,16 @@
   });
   document.addEventListener("input", (event) => {
     if (event.target.closest("#palette")) narrow($("#palette"));
+    forgetLook(event.target);
     const form = event.target.matches('input[type="search"]') && event.target.closest("[data-filters]");
     if (form) filter(form);
   });
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
     else if (event.target.matches("[data-filters] select")) filter(event.target.form);
+    forgetLook(event.target);
   });
+  document.addEventListener("copy", keepClipboard);
   document.addEventListener("visibilitychange", () => { if (document.hidden) hideAll(); });
   addEventListener("pagehide", () => {
     hideAll();
@@ -228,6 +257,7 @@
   });
   document.addEventListener("submit", (event) => {
     if (event.target.matches("[data-search]")) event.preventDefault();
+    else if (event.target.matches("[data-downloads]")) event.target.closest("dialog")?.close();
     // A form is sent once.
     else if (event.target.method === "post") queueMicrotask(() => all('button[type="submit"]', event.target).forEach((button) => { button.disabled = true; }));
   });

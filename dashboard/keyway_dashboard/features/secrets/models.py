@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -66,6 +66,34 @@ class Pushed(BaseModel):
     success: bool
 
 
+class Copied(BaseModel):
+    """A copy that was made."""
+
+    target: str
+
+
+class Preview(BaseModel):
+    """What an import would do, in names. Who may not read the environment is told `changed` and nothing else."""
+
+    revision: Revision | None = None
+    created: list[str] = []
+    updated: list[str] = []
+    unchanged: list[str] = []
+    changed: list[str] = []
+    warnings: list[str]
+
+    @property
+    def writes(self) -> int:
+        """How many keys would be written."""
+        return len(self.created) + len(self.updated) + len(self.changed)
+
+
+class Pulled(BaseModel):
+    """All values of an environment, for a file that somebody asked for."""
+
+    secrets: dict[str, str]
+
+
 class Comparison(BaseModel):
     """Names of two environments, and whether the values behind them are the same."""
 
@@ -117,10 +145,15 @@ class Row:
     shown: bool
 
 
-def columns(environments: Sequence[Environment], rights: Effective, secrets: Sequence[Secret] = ()) -> list[Column]:
-    """The environments with what the caller may do there, and how many of `secrets` are there."""
-    counts = Counter(one.environment for one in secrets if one.key)
-    return [Column(one, rights.permissions.get(one.name, NOTHING), counts[one.name]) for one in environments]
+def columns(environments: Sequence[Environment], rights: Effective) -> list[Column]:
+    """The environments with what the caller may do there."""
+    return [Column(one, rights.permissions.get(one.name, NOTHING)) for one in environments]
+
+
+def counted(places: Sequence[Column], secrets: Sequence[Secret]) -> list[Column]:
+    """The same, each with the number of its secrets."""
+    counts = Counter(one.environment for one in secrets)
+    return [replace(place, count=counts[place.environment.name]) for place in places]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,9 @@ from keyway_dashboard.features.vaults.models import Vault
 from keyway_dashboard.visits import Visit
 
 PAGE: Final = "/vaults/{owner}/{name}"
+# 1,000 keys in each of 20 environments; the API gives at most 500 at once.
 _MOST: Final = 20_000
+_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,19 @@ async def gone(visit: Visit, target: str, said: str) -> Response:
     return visit.go(target, said, "bad")
 
 
+async def every_secret(visit: Visit) -> list[Secret]:
+    """The live secrets whose names the caller may read."""
+    return [one for one in await visit.api.all(of(visit, "secrets"), Secret, most=_MOST, step=_AT_ONCE) if one.key]
+
+
 async def secret(visit: Visit, id_: str) -> Secret:
     """The live secret of this id whose name the caller may read. Raises Missing."""
-    for one in await visit.api.all(of(visit, "secrets"), Secret, most=_MOST):
-        if one.id == id_ and one.key:
+    return by_id(await every_secret(visit), id_)
+
+
+def by_id(secrets: Sequence[Secret], id_: str) -> Secret:
+    """The secret of this id. Raises Missing."""
+    for one in secrets:
+        if one.id == id_:
             return one
     raise Missing(404, "", slug="not-found")
