@@ -56,7 +56,6 @@ def test_one_is_made_renamed_retyped_and_deleted(site: Site, vault: Home) -> Non
         expect(page).to_have_url(f"{site.url}/vaults/{vault.full_name}/environments/canary")
         assert environments(vault)["canary"] == "protected"
         assert vault.values("canary") == {"KEPT": "here"}
-        assert window.violations() == []
         page.get_by_label("Type canary to confirm").fill("canary")
         page.get_by_role("button", name="Delete canary").click()
         expect(status.filter(has_text="canary was deleted with everything in it.")).to_be_visible()
@@ -75,7 +74,7 @@ def test_what_is_wrong_is_said_in_place(vault: Home, admin: Visitor) -> None:
         (f"{base}/staging/rename", {"name": "production"}, "The vault has an environment production already."),
         (f"{base}/staging/delete", {"typed": "stagin"}, "Type staging to delete it. Nothing was deleted."),
         (f"{base}/staging/delete", {}, "Type staging to delete it. Nothing was deleted."),
-        (f"{base}/production/type", {"type": "standard"}, "Say that more people may see it. Nothing changed."),
+        (f"{base}/production/type", {"type": "standard"}, "Tick this to let more people in. Nothing was changed."),
         (f"{base}/production/type", {"type": "anything", "sure": "yes"}, "That cannot be done so"),
     ]
     for path, fields, told in cases:

@@ -54,7 +54,7 @@ async def retype(visit: Visit) -> Response:
         column = (await opened(visit)).column(name)
         if column.environment.type == "protected":
             return await _settings(
-                visit, chosen=wanted, type_problem="Say that more people may see it. Nothing changed."
+                visit, chosen=wanted, type_problem="Tick this to let more people in. Nothing was changed."
             )
     done = await visit.api.patch(of(visit, "environments", name, "type"), Retyped, {"type": wanted})
     return visit.go(_page(visit, name), f"{name} was {done.oldType} and is {done.newType} now.")

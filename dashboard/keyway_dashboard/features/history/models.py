@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from pydantic import BaseModel
 
 
@@ -74,6 +76,11 @@ class Difference(BaseModel):
     changed: list[str]
     removed: list[str]
     unchanged: int
+
+    def without(self, keys: Collection[str]) -> Difference:
+        """The same, but for keys that cannot come back."""
+        added, changed = ([key for key in some if key not in keys] for some in (self.added, self.changed))
+        return self.model_copy(update={"added": added, "changed": changed})
 
     @property
     def total(self) -> int:

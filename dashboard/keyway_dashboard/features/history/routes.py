@@ -101,7 +101,7 @@ async def _question(visit: Visit, *, message: str = "", conflict: Conflict | Non
         visit.api.get(_of(visit, environment, number), Revision),
         visit.api.page(_of(visit, environment), Revision, limit=1),
     )
-    head = newest.items[0]
+    head, purged = newest.items[0], _purged(conflict)
     difference = await visit.api.get(_of(visit, environment, number, "diff"), Difference, against=str(head.number))
     return visit.page(
         "history/rollback",
@@ -110,10 +110,10 @@ async def _question(visit: Visit, *, message: str = "", conflict: Conflict | Non
         column=place.column(environment),
         revision=revision,
         head=head,
-        difference=difference,
+        difference=difference.without(purged),
         message=message,
         moved=conflict is not None and "currentRevision" in conflict.told,
-        purged=_purged(conflict),
+        purged=purged,
         problem=conflict.detail if conflict else "",
     )
 
