@@ -59,6 +59,7 @@ FLAWED: Final = {
     ("GET", "/v1/integrations/{provider}/callback"): "body",
 }
 VALUES: Final = ("/v1/secrets/pull", "/v1/secrets/view", f"{SECRET}/value", f"{SECRET}/versions/{{versionId}}/value")
+MEETINGS: Final = 3
 ENDS_SESSIONS: Final = {("DELETE", "/v1/auth/sessions"), ("POST", "/v1/auth/logout")}
 HARMLESS: Final = {
     ("POST", "/v1/auth/token/validate"), ("POST", "/v1/github/check-installation"), ("POST", "/v1/auth/device/start"),
@@ -134,21 +135,21 @@ def cells(crowd: Crowd, policy: Policy, routes: set[Route]) -> Iterator[Cell]:
 
 
 def sample(every: Iterable[Cell]) -> list[Cell]:
-    """Every principal at every route, about one's own and about somebody else's; and at every route one principal of
-    each sort of credential about every object. Which ones differs from route to route and not from run to run."""
+    """Every principal at every route, about one's own and about somebody else's; and at every route every object, by
+    `MEETINGS` sorts of credential. Which ones differs from route to route and object to object, not from run to run."""
     pairs: dict[tuple[Route, str], list[Cell]] = {}
     for cell in every:
         pairs.setdefault((cell.route, cell.caller.name), []).append(cell)
     chosen = {id(cell) for pair, some in pairs.items() for cell in _picked(some, _number(*pair))}
-    sorts: dict[tuple[Route, str], list[list[Cell]]] = {}
-    for (route, _), some in pairs.items():
-        sorts.setdefault((route, some[0].caller.credential), []).append(some)
-    for place, alike in sorts.items():
-        first = _number(*place) % len(alike)
-        met: set[str] = set()
-        for some in (*alike[first:], *alike[:first]):
-            chosen |= {id(cell) for cell in some if cell.about not in met}
-            met |= {cell.about for cell in some}
+    objects: dict[tuple[Route, str], dict[str, list[Cell]]] = {}
+    for cell in (cell for some in pairs.values() for cell in some):
+        sorts = objects.setdefault((cell.route, cell.about), {})
+        sorts.setdefault(cell.caller.credential, []).append(cell)
+    for place, sorts in objects.items():
+        names, first = sorted(sorts), _number(*place)
+        for turn in range(min(MEETINGS, len(names))):
+            alike = sorts[names[(first + turn) % len(names)]]
+            chosen.add(id(alike[first % len(alike)]))
     return [cell for some in pairs.values() for cell in some if id(cell) in chosen]
 
 
