@@ -39,6 +39,7 @@ PLACES: Final = (
     Place("Vaults", "/", "folder-git-2", "g v", home=True),
     Place("Activity", "/activity", "activity", "g a"),
     Place("API keys", "/api-keys", "key-round", "g k"),
+    Place("Security", "/security", "shield", "g e"),
     Place("Settings", "/settings", "settings", "g s"),
 )
 
@@ -46,6 +47,9 @@ PLACES: Final = (
 ACTIONS: Final = (
     Place("New vault", "/vaults/new", "plus", "c"),
     Place("New API key", "/api-keys/new", "plus"),
+    Place("Exposure: what somebody saw", "/security/exposure", "eye"),
+    Place("Alerts", "/security/alerts", "shield-alert"),
+    Place("Access log", "/security/access-log", "table-2"),
     Place("Sessions on other devices", "/settings/sessions", "laptop"),
 )
 

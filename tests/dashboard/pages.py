@@ -120,6 +120,17 @@ PAGES: Final = (
     Shown("api-key", lambda w: f"/api-keys/{w.id('/v1/api-keys', name='deploy of the web shop')}"),
     Shown("api-key-new", lambda _: "/api-keys/new"),
     Shown("api-key-made", lambda _: "/api-keys/new", then=made_key),
+    # security and exposure
+    Shown("security", lambda _: "/security"),
+    Shown("security-none", lambda _: "/security", who="newcomer"),
+    Shown("alerts", lambda w: f"/security/alerts?vault={w.vault}"),
+    Shown("alerts-none", lambda _: "/security/alerts", who="newcomer"),
+    Shown("access-log", lambda _: "/security/access-log"),
+    Shown("access-log-none", lambda _: "/security/access-log", who="newcomer"),
+    Shown("exposure", lambda _: "/security/exposure"),
+    Shown("exposure-none", lambda _: "/security/exposure", who="newcomer"),
+    Shown("exposure-report", lambda w: f"/security/exposure/{w.people['read']}"),
+    Shown("exposure-unknown", lambda _: "/security/exposure/nobody-at-all", status=404),
     # settings
     Shown("profile", lambda _: "/settings"),
     Shown("sessions", lambda _: "/settings/sessions"),
@@ -133,4 +144,5 @@ NO_PAGES: Final = {
     "/parts/places": "a part of a page",
     "/activity/export": "a file",
     "/api-keys/vaults": "a part of a page",
+    "/security/exposure/{username}/report.csv": "a file",
 }

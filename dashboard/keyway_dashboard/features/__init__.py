@@ -7,9 +7,11 @@ from keyway_dashboard.features.api_keys.routes import ROUTES as API_KEYS
 from keyway_dashboard.features.badge.routes import ROUTES as BADGE
 from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
+from keyway_dashboard.features.exposure.routes import ROUTES as EXPOSURE
 from keyway_dashboard.features.history.routes import ROUTES as HISTORY
 from keyway_dashboard.features.permissions.routes import ROUTES as PERMISSIONS
 from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
+from keyway_dashboard.features.security.routes import ROUTES as SECURITY
 from keyway_dashboard.features.settings.routes import ROUTES as SETTINGS
 from keyway_dashboard.features.sign_in.routes import ROUTES as SIGN_IN
 from keyway_dashboard.features.trash.routes import ROUTES as TRASH
@@ -32,4 +34,6 @@ ROUTES = [
     *VERSIONS,
     *SECRETS,
     *SETTINGS,
+    *SECURITY,
+    *EXPOSURE,
 ]

@@ -1,7 +1,7 @@
 // What pages do besides htmx: dialogs, the palette, shortcuts, copying, the theme. No inline handlers, no eval; everything
 // hangs on attributes: data-opens="id" data-closes data-copies="text" data-dismisses data-keys="g v" data-nav-toggle
 // data-reveals data-value-place data-hides="seconds" data-filters="table-id" data-submits data-once data-looks="id"
-// data-downloads.
+// data-downloads data-focuses="id" data-prints.
 "use strict";
 
 (() => {
@@ -199,6 +199,14 @@
     if (form && !field.closest(`#${form.dataset.looks}`)) document.getElementById(form.dataset.looks).replaceChildren();
   }
 
+  // A part that was exchanged says which of its buttons the keyboard was on.
+  function refocus() {
+    for (const part of all("[data-focuses]")) {
+      document.getElementById(part.dataset.focuses)?.focus();
+      part.removeAttribute("data-focuses");
+    }
+  }
+
   function showNav(shown) {
     document.body.classList.toggle("nav-open", shown);
     $("[data-nav-toggle]")?.setAttribute("aria-expanded", String(shown));
@@ -217,6 +225,7 @@
     "data-theme-toggle": toggleTheme,
     "data-nav-toggle": () => showNav(!document.body.classList.contains("nav-open")),
     "data-nav-close": () => showNav(false),
+    "data-prints": () => print(),
   };
 
   document.addEventListener("click", (event) => {
@@ -271,6 +280,7 @@
   document.addEventListener("htmx:after:swap", () => {
     all(".toast-note").forEach(age);
     watchValues();
+    refocus();
     if ($("#palette")?.open) narrow($("#palette"));
   });
   all(".toast-note").forEach(age);

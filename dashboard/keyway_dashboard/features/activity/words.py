@@ -117,5 +117,6 @@ def source_of(source: str, platform: str) -> Source:
 
 # How the security pages call the sources of the wire.
 SOURCE_LABELS: Final = {
-    "cli": "Command line", "mcp": "Assistants", "api_key": "API keys", "ci": "Workflows", "webhook": "GitHub",
+    "cli": "Command line and others", "mcp": "Assistants", "api_key": "API keys", "ci": "Workflows",
+    "webhook": "GitHub",
 }  # fmt: skip

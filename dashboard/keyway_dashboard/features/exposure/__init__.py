@@ -1,0 +1,1 @@
+"""Exposure: who saw what, what was rotated since, and ticking it off."""

@@ -1,0 +1,1 @@
+"""Security: pulls in charts, alerts, and who read what."""
