@@ -142,9 +142,13 @@ def post(path: str, handler: Handler) -> Route:
         session = services.cookies.session(request)
         if session is None:
             return to_sign_in(request)
-        if not await _from_our_page(request, services, session):
-            return services.pages.error(request, "foreign-form", 403)
-        return await handler(Visit(request, session, services))
+        try:
+            if not await _from_our_page(request, services, session):
+                return services.pages.error(request, "foreign-form", 403)
+            return await handler(Visit(request, session, services))
+        finally:
+            # What was uploaded ends with the request.
+            await request.close()
 
     return Route(path, guarded, methods=["POST"], name=f"proven {path}")
 

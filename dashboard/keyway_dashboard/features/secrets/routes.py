@@ -10,7 +10,7 @@ from keyway_dashboard.backend import BackendError, Invalid, Limited, Missing, pa
 from keyway_dashboard.features.secrets import files, models, moving
 from keyway_dashboard.features.secrets.models import Column, Comparison, Pushed, Value
 from keyway_dashboard.features.secrets.saving import words, write_as_seen
-from keyway_dashboard.features.vaults.place import PAGE, by_id, every_secret, of, opened, url
+from keyway_dashboard.features.vaults.place import PAGE, by_id, every_secret, gone, of, opened, url
 from keyway_dashboard.visits import Visit, get, post
 
 
@@ -93,7 +93,7 @@ async def delete(visit: Visit) -> Response:
     try:
         await visit.api.delete(of(visit, "secrets", visit.step("id")))
     except Missing:
-        return visit.go(url(visit), "It had been deleted already.")
+        return await gone(visit, url(visit), "It had been deleted already.")
     return visit.go(url(visit), "The secret is in the trash for 30 days.")
 
 
