@@ -23,11 +23,14 @@ LONG: Final = (
     "backend/optional/test_services_that_hang.py",
     "backend/secrets/test_instance.py",
     "backend/webhooks/test_storm.py",
-    "standalone/test_supervisor.py",
-    "standalone/test_demo.py",
+    "standalone/test_newcomer.py",
     "mcp/test_mcp_hostile.py",
-    "cli/test_cli_session.py",
+    "cli/test_cli_every_command.py",
+    "cli/test_cli_end_to_end.py",
+    "cli/test_cli_manage.py",
     "cli/test_cli_keeping.py",
+    "mcp/test_mcp_attacks.py",
+    "mcp/test_mcp_tools.py",
 )
 
 

@@ -14,7 +14,7 @@ from keyway_standalone.processes import Stack
 from keyway_standalone.state import APP_ID
 from oracle.policy import Policy
 from permission_sets import FULL, SETS, Granted, with_each
-from stack import running_stack
+from stack import TLS, running_stack
 
 NOT_ACCESSIBLE: Final = "Resource not accessible by integration"
 # How the policy spells what a call needs, and how GitHub's API does.
@@ -37,7 +37,7 @@ def standin() -> Iterator[Stack]:
 @pytest.fixture
 def github(standin: Stack) -> Iterator[httpx.Client]:
     """A client of it; afterwards the App may everything again."""
-    with httpx.Client(base_url=standin.github_url) as client:
+    with httpx.Client(verify=TLS, base_url=standin.github_url) as client:
         yield client
     org = standin.control.repo("private")["full_name"].split("/")[0]
     standin.control.do("install", login=org)

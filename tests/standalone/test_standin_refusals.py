@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from keyway_standalone.process import ProcessError
 from keyway_standalone.processes import Stack
 from keyway_standalone.state import APP_ID
-from stack import running_stack
+from stack import TLS, running_stack
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def standin() -> Iterator[Stack]:
 @pytest.fixture
 def github(standin: Stack) -> Iterator[httpx.Client]:
     """A client of the stand-in."""
-    with httpx.Client(base_url=standin.github_url, headers={"accept": "application/json"}) as client:
+    with httpx.Client(verify=TLS, base_url=standin.github_url, headers={"accept": "application/json"}) as client:
         yield client
 
 
@@ -89,7 +89,10 @@ class TestTheDoor:
     def test_controls_do_not_exist_outside_tests(self) -> None:
         """A stand-in that was started without the flag has no control endpoints, whatever token is shown."""
         with running_stack(only={"github"}, test_controls=False) as plain:
-            assert httpx.get(f"{plain.github_url}/_control/world", headers={"x-control-token": ""}).status_code == 404
+            assert (
+                httpx.get(f"{plain.github_url}/_control/world", headers={"x-control-token": ""}, verify=TLS).status_code
+                == 404
+            )
             with pytest.raises(ProcessError, match="without test controls"):
                 _ = plain.control
 

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from keyway_standalone.processes import Stack
 from permission_sets import Granted, with_each
+from stack import TLS
 
 from tests.oracle.stage import GitHub
 
@@ -147,11 +148,11 @@ class TestInstallPage:
         login, other = github.user("installer"), github.user("other")
         form = {"login": login, "account": login, "passphrase": stack.passphrase, "decision": "authorize"}
         page = self.page(stack)
-        assert httpx.post(page, data=form | {"passphrase": "wrong"}).status_code == 403
-        assert httpx.post(page, data=form | {"account": other}).status_code == 403
-        assert "Nothing was installed" in httpx.post(page, data=form | {"decision": "deny"}).text
-        assert httpx.post(page.replace("/apps/", "/apps/not-"), data=form).status_code == 404
-        assert httpx.get(page).status_code == 200
+        assert httpx.post(page, data=form | {"passphrase": "wrong"}, verify=TLS).status_code == 403
+        assert httpx.post(page, data=form | {"account": other}, verify=TLS).status_code == 403
+        assert "Nothing was installed" in httpx.post(page, data=form | {"decision": "deny"}, verify=TLS).text
+        assert httpx.post(page.replace("/apps/", "/apps/not-"), data=form, verify=TLS).status_code == 404
+        assert httpx.get(page, verify=TLS).status_code == 200
 
     def test_leads_back_with_the_installation(self, stack: Stack, github: GitHub) -> None:
         """With what GitHub adds to the address, and the state that it was given."""
@@ -159,7 +160,7 @@ class TestInstallPage:
         org, _ = github.org("fresh", login)
         form = {"login": login, "account": org, "passphrase": stack.passphrase, "decision": "authorize"}
         state = secrets.token_hex(4)
-        answer = httpx.post(f"{self.page(stack)}?state={state}", data=form)
+        answer = httpx.post(f"{self.page(stack)}?state={state}", data=form, verify=TLS)
         assert answer.status_code == 302
         back = httpx.URL(answer.headers["location"])
         assert back.path == "/v1/auth/callback"

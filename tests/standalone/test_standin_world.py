@@ -13,7 +13,7 @@ from keyway_standalone.github_standin.seeding import make_world
 from keyway_standalone.github_standin.world import FIRST_ID
 from keyway_standalone.processes import Stack
 from keyway_standalone.state import APP_ID
-from stack import running_stack, state_folder
+from stack import TLS, running_stack, state_folder
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_roles(standin: Stack, place: str, person: str, permission: str, role_na
     level = github.request("GET", f"{path}/permission").json()
     assert (level["permission"], level["role_name"]) == (permission, role_name)
     assert level["user"]["id"] == standin.control.world()["cast"][person]
-    with httpx.Client(base_url=standin.github_url) as client:
+    with httpx.Client(verify=TLS, base_url=standin.github_url) as client:
         headers = github.request("GET", "/installation/repositories").raw_request.headers
         assert client.get(path, headers={"authorization": headers["authorization"]}).status_code == collaborator
 
@@ -137,7 +137,7 @@ def test_an_unchanged_answer_is_not_sent_again(standin: Stack) -> None:
     answer = github.request("GET", "/installation/repositories")
     assert int(answer.headers["x-ratelimit-remaining"]) < int(answer.headers["x-ratelimit-limit"])
     sent = {"authorization": answer.raw_request.headers["authorization"], "if-none-match": answer.headers["etag"]}
-    assert httpx.get(f"{standin.github_url}/installation/repositories", headers=sent).status_code == 304
+    assert httpx.get(f"{standin.github_url}/installation/repositories", headers=sent, verify=TLS).status_code == 304
 
 
 class TestFaults:
@@ -147,7 +147,7 @@ class TestFaults:
 
     def get(self, standin: Stack, timeout: float = 5) -> httpx.Response:
         """One call that needs no credential."""
-        return httpx.get(standin.github_url + self.url, timeout=timeout)
+        return httpx.get(standin.github_url + self.url, timeout=timeout, verify=TLS)
 
     def test_the_kth_call(self, standin: Stack) -> None:
         """Only the calls that were named meet the fault, and the list of calls says so."""
@@ -209,5 +209,5 @@ def test_world_and_tokens_survive_a_restart() -> None:
             before = first.control.world()
         with Stack(folder, only={"github"}) as second:
             assert second.control.world() == before
-            answer = httpx.get(f"{second.github_url}/user", headers={"authorization": f"Bearer {token}"})
+            answer = httpx.get(f"{second.github_url}/user", headers={"authorization": f"Bearer {token}"}, verify=TLS)
             assert answer.json()["login"] == "newcomer"

@@ -19,7 +19,8 @@ from keyway_standalone.accounts import account_of
 from keyway_standalone.process import ProcessError
 from keyway_standalone.processes import Stack
 from keyway_standalone.state import PORTS, free_ports
-from stack import running_stack, state_folder
+from printed import end, read_until
+from stack import TLS, running_stack, state_folder
 
 _SUPERVISE = """
 import sys
@@ -41,53 +42,41 @@ def children(pid: int) -> dict[str, psutil.Process]:
     return found
 
 
-def read_until(process: subprocess.Popen[str], sentence: str) -> str:
-    """What was printed up to the line that holds the sentence."""
-    said = ""
-    assert process.stdout is not None
-    for line in process.stdout:
-        said += line
-        if sentence in line:
-            return said
-    raise AssertionError(said)
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """Lets a supervisor stop what it started, also after a test that failed."""
-    process.terminate()
-    process.communicate(timeout=30)
+@pytest.fixture(scope="class")
+def folder() -> Iterator[Path]:
+    """One for all that end: making a database takes longer than starting one."""
+    with state_folder() as path:
+        yield path
 
 
 @contextmanager
-def supervised() -> Iterator[tuple[subprocess.Popen[str], dict[str, psutil.Process], Path]]:
+def supervised(folder: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, psutil.Process]]]:
     """A supervisor of two processes, as a process."""
-    with state_folder() as folder:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _SUPERVISE, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        try:
-            said = read_until(process, "Ctrl-C stops everything")
-            assert "postgres ready" in said
-            yield process, children(process.pid), folder
-        finally:
-            end(process)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SUPERVISE, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        said = read_until(process, "Ctrl-C stops everything")
+        assert "postgres ready" in said
+        yield process, children(process.pid)
+    finally:
+        end(process)
 
 
 class TestTheEnd:
     """Nothing is left behind, however it ends."""
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-    def test_a_signal_stops_everything_in_order(self, number: signal.Signals) -> None:
-        """A wanted stop exits 0 and leaves no process."""
-        with supervised() as (process, running, _folder):
-            process.send_signal(number)
+    def test_a_signal_stops_everything_in_order(self, folder: Path) -> None:
+        """A wanted stop exits 0 and leaves no process (by SIGTERM: test_newcomer.py)."""
+        with supervised(folder) as (process, running):
+            process.send_signal(signal.SIGINT)
             said = read_until(process, "everything is kept in")
             assert process.wait(10) == 0, said
             assert not [child for child in running.values() if child.is_running()]
 
-    def test_a_reader_that_goes_away_with_ctrl_c_leaves_nothing_running(self) -> None:
+    def test_a_reader_that_goes_away_with_ctrl_c_leaves_nothing_running(self, folder: Path) -> None:
         """When what we print is piped and the reader ends by the same Ctrl-C, everything is stopped all the same."""
-        with supervised() as (process, running, _folder):
+        with supervised(folder) as (process, running):
             assert process.stdout is not None
             process.stdout.close()
             process.send_signal(signal.SIGINT)
@@ -95,24 +84,24 @@ class TestTheEnd:
             assert not [child for child in running.values() if _alive(child)]
             process.stdout = None
 
-    def test_the_death_of_one_stops_the_rest(self) -> None:
+    def test_the_death_of_one_stops_the_rest(self, folder: Path) -> None:
         """A process that dies is named with its code, the others are stopped, and the exit code is 1."""
-        with supervised() as (process, running, _folder):
+        with supervised(folder) as (process, running):
             running["github"].kill()
             said = read_until(process, "everything is kept in")
             assert "github was killed by SIGKILL" in said
             assert process.wait(10) == 1
             assert not [child for child in running.values() if child.is_running()]
 
-    def test_a_killed_supervisor_is_cleaned_up_after(self) -> None:
+    def test_a_killed_supervisor_is_cleaned_up_after(self, folder: Path) -> None:
         """What a killed supervisor left running is ended by the next start of the folder, which then serves."""
-        with supervised() as (process, running, folder):
+        with supervised(folder) as (process, running):
             process.kill()
             process.wait()
             assert running["postgres"].is_running()
             with Stack(folder, only={"postgres", "github"}, test_controls=False) as again:
                 assert not [child for child in running.values() if _alive(child)]
-                assert httpx.get(f"{again.github_url}/_ready").status_code == 200
+                assert httpx.get(f"{again.github_url}/_ready", verify=TLS).status_code == 200
 
     def test_a_start_that_fails_leaves_nothing_running(self) -> None:
         """When one process cannot start, those that could are stopped again, and its last lines are told."""
@@ -198,51 +187,6 @@ class TestWhatEachMaySee:
         assert {name: values["TZ"] for name, values in told.items()} == {"github": "UTC", "crypto": "UTC"}
         assert not [name for name, values in told.items() if "AWS_SECRET_ACCESS_KEY" in values or "HOME" in values]
         assert [name for name, values in told.items() if "ENCRYPTION_KEY_FILE" in values] == ["crypto"]
-
-
-def test_up_prints_lines_that_work_when_typed(tmp_path: Path) -> None:
-    """A newcomer copies the lines of `up` into a shell, consents on the page, and sees the value come back."""
-    with state_folder() as folder:
-        ports = [f"--port={server}={port}" for server, port in free_ports().items()]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "keyway_standalone", "up", "--state", str(folder), *ports],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            said = read_until(process, "Ctrl-C stops everything")
-            assert "STORE THIS" in said
-            assert re.search(r"ENCRYPTION_KEY=[0-9a-f]{64}", said)
-            assert "hello" in type_in(said, tmp_path).splitlines()
-            process.terminate()
-            rest = read_until(process, "everything is kept in")
-            assert process.wait(20) == 0
-            assert "GREETING" not in rest
-        finally:
-            end(process)
-
-
-def type_in(said: str, home: Path) -> str:
-    """Types the printed lines into a shell; when `keyway login` shows its code, consents on the page. The output."""
-    lines = said.partition("Type next")[2].splitlines()[2:]
-    script = "set -e\n" + "\n".join(line for line in lines[: lines.index("")])
-    passphrase = re.search(r"passphrase: (\S+)", said)
-    founder = re.search(r"(\S+)\s+founder", said)
-    assert passphrase
-    assert founder
-    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "KEYWAY_TOKEN_STORE": "file"}
-    shell = subprocess.Popen(
-        ["bash", "-c", script], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    shown = read_until(shell, "and enter the code")
-    page, code = re.findall(r"open (\S+) and enter the code (\S+)", shown)[0]
-    form = {"user_code": code, "login": founder[1], "passphrase": passphrase[1], "decision": "authorize"}
-    assert httpx.post(page, data=form).status_code == 200
-    rest = shell.communicate(timeout=60)[0]
-    assert shell.returncode == 0, shown + rest
-    return shown + rest
 
 
 def _alive(process: psutil.Process) -> bool:
