@@ -60,6 +60,7 @@ VAULT_TABS: Final = (
     Tab("History", "/history"),
     Tab("Environments", "/environments"),
     Tab("Access", "/access"),
+    Tab("Syncs", "/syncs"),
     Tab("CI", "/ci"),
     Tab("Trash", "/trash"),
 )  # fmt: skip

@@ -10,12 +10,21 @@ from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import Home
 from stack import running_stack
+from standins.providers import Providers, providers
 
 
 @pytest.fixture(scope="session")
-def whole_stack() -> Iterator[Stack]:
+def there() -> Iterator[Providers]:
+    """The providers that the installation can reach. Netlify is not switched on."""
+    with providers() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def whole_stack(there: Providers) -> Iterator[Stack]:
     """An installation with its dashboard. Do not kill its processes."""
-    with running_stack(with_dashboard=True) as stack:
+    known = {name: value for name, value in there.environment().items() if "NETLIFY" not in name}
+    with running_stack(with_dashboard=True, backend_env=known) as stack:
         yield stack
 
 

@@ -14,6 +14,7 @@ from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
 from keyway_dashboard.features.security.routes import ROUTES as SECURITY
 from keyway_dashboard.features.settings.routes import ROUTES as SETTINGS
 from keyway_dashboard.features.sign_in.routes import ROUTES as SIGN_IN
+from keyway_dashboard.features.syncs.routes import ROUTES as SYNCS
 from keyway_dashboard.features.trash.routes import ROUTES as TRASH
 from keyway_dashboard.features.vaults.routes import ROUTES as VAULTS
 from keyway_dashboard.features.versions.routes import ROUTES as VERSIONS
@@ -30,6 +31,7 @@ ROUTES = [
     *ENVIRONMENTS,
     *HISTORY,
     *PERMISSIONS,
+    *SYNCS,
     *TRASH,
     *VERSIONS,
     *SECRETS,
