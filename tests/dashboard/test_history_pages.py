@@ -86,6 +86,10 @@ class TestHistory:
         expect(rows.nth(0)).to_contain_text("Not used")
         expect(rows.nth(0)).to_contain_text(vault.admin)
         expect(rows.nth(1)).to_contain_text("1 key added, 1 key changed")
+        rows.nth(1).locator("summary").click()
+        expect(rows.nth(1).get_by_role("listitem")).to_have_text(
+            [re.compile("NEW.*added"), re.compile("API_KEY.*changed")]
+        )
         page.get_by_role("link", name="1 key added, 1 key changed").click()
         expect(page.get_by_role("heading", name="Revision 2")).to_be_visible()
         assert changes(page) == ["+ NEW added", "~ API_KEY changed"]

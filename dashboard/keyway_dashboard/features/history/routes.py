@@ -35,6 +35,9 @@ async def one(visit: Visit) -> Response:
     """A revision: who, when, why, and the keys that are different from the one before, or from `against`."""
     environment, number = visit.step("environment"), visit.step("revision")
     against = visit.query("against")
+    if visit.query("as") == "keys":
+        named = await visit.api.get(_of(visit, environment, number, "diff"), Difference)
+        return visit.part("history/keys", difference=named)
     place, revision, difference, newest = await asyncio.gather(
         opened(visit),
         visit.api.get(_of(visit, environment, number), Revision),
