@@ -22,7 +22,8 @@ from keyway_standalone.processes import Stack  # noqa: E402
 from pages import PAGES, Shown  # noqa: E402
 from seeded import EVENTS, seeded  # noqa: E402
 from stack import running_stack  # noqa: E402
-from worlds import World  # noqa: E402
+from standins.providers import providers  # noqa: E402
+from worlds import World, linked  # noqa: E402
 
 VIEWS: Final = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 LIMITS: Final = {"RATE_LIMIT_PER_CREDENTIAL": "100000", "RATE_LIMIT_PER_ADDRESS": "100000"}
@@ -84,6 +85,7 @@ def wanted(only: str, *, docs: bool) -> list[tuple[Shown, str, str]]:
 def photographed(stack: Stack, options: argparse.Namespace) -> Camera:
     """The world made, and its pictures taken."""
     world = seeded(stack, options.events)
+    linked(world.full)
     with running_browser() as browser:
         camera = Camera(Site(stack, browser), world, options.folder)
         album(camera, wanted(options.only, docs=options.docs))
@@ -100,7 +102,10 @@ def main() -> int:
     options = parser.parse_args()
     options.folder = options.folder or (DOCS if options.docs else ROOT / "out" / "screenshots")
     options.folder.mkdir(parents=True, exist_ok=True)
-    with running_stack(with_dashboard=True, backend_env=LIMITS) as stack:
+    with (
+        providers() as there,
+        running_stack(with_dashboard=True, backend_env=LIMITS | there.environment()) as stack,
+    ):
         camera = photographed(stack, options)
     sys.stdout.write("".join(f"{told}\n" for told in camera.wrong))
     sys.stdout.write(f"{options.folder}: {camera.taken} pictures, {len(camera.wrong)} with something wrong\n")

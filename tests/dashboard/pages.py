@@ -109,6 +109,21 @@ PAGES: Final = (
     Shown("environments", lambda w: f"/vaults/{w.vault}/environments"),
     Shown("environments-reader", lambda w: f"/vaults/{w.vault}/environments", who="read"),
     Shown("environment", lambda w: f"/vaults/{w.vault}/environments/production"),
+    # a vault: access, syncs, CI
+    Shown("access", lambda w: f"/vaults/{w.vault}/access"),
+    Shown("access-person", lambda w: f"/vaults/{w.vault}/access?person={w.people['read']}"),
+    Shown("access-reader", lambda w: f"/vaults/{w.vault}/access", who="read"),
+    Shown("access-change", lambda w: f"/vaults/{w.vault}/access", then=press("Change role write in production")),
+    Shown("syncs", lambda w: f"/vaults/{w.vault}/syncs"),
+    Shown("syncs-none", lambda w: f"/vaults/{w.bare}/syncs"),
+    Shown("syncs-no-account", lambda w: f"/vaults/{w.vault}/syncs", who="read"),
+    Shown("sync-connect", lambda w: f"/vaults/{w.vault}/syncs/connect?provider=railway"),
+    Shown("sync-new", lambda w: f"/vaults/{w.vault}/syncs/new"),
+    Shown("sync-preview", lambda w: f"/vaults/{w.vault}/syncs/{w.link}"),
+    Shown("sync-question", lambda w: f"/vaults/{w.vault}/syncs/{w.link}", then=press("Run sync")),
+    Shown("ci", lambda w: f"/vaults/{w.vault}/ci"),
+    Shown("ci-reader", lambda w: f"/vaults/{w.vault}/ci?environment=production", who="read"),
+    Shown("ci-rule", lambda w: f"/vaults/{w.vault}/ci/new?environment=production"),
     # activity
     Shown("activity", lambda _: "/activity"),
     Shown("activity-vault", lambda w: f"/activity?vault={w.vault}&source=program"),
@@ -139,6 +154,7 @@ PAGES: Final = (
 # GET routes that answer with something else than a page: what it is.
 NO_PAGES: Final = {
     "/sign-in/start": "a redirect to GitHub",
+    "/badge.svg": "a picture",
     "/livez": "JSON",
     "/readyz": "JSON",
     "/parts/places": "a part of a page",

@@ -15,6 +15,7 @@ from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import GitHub, Home
 from oracle.wire import Call, bearer, send
+from standins.providers import TOKEN
 
 VALUES: Final = {"DATABASE_URL": "postgres://app@db/main", "REDIS_URL": "redis://cache", "API_KEY": "k-0001"}
 
@@ -68,6 +69,11 @@ class World:
         """The id of a secret that had another value before: REDIS_URL in development."""
         return self.id("/v1/vaults/{vault}/secrets", key="REDIS_URL", environment="development")
 
+    @functools.cached_property
+    def link(self) -> str:
+        """The id of the full vault's sync."""
+        return str(self.data("/v1/vaults/{vault}")["syncs"][0]["id"])
+
 
 def small(stack: Stack) -> World:
     """A world that is made in a second."""
@@ -80,6 +86,7 @@ def small(stack: Stack) -> World:
     people = {"admin": full.admin, "newcomer": github.user("newcomer")}
     people |= {role: full.login_with(role) for role in ("write", "read")}
     furnish(full)
+    linked(full)
     return World(full, bare, people)
 
 
@@ -91,6 +98,28 @@ def furnish(home: Home) -> None:
     body = {"repoFullName": home.full_name, "environment": "development", "mode": "merge", "secrets": {}}
     assert home.post("/v1/secrets/push", body | {"delete": ["OLD_TOKEN"]}).status == 200
     _keyed(home)
+    _ruled(home)
+
+
+def linked(home: Home) -> None:
+    """An account at Railway and a sync over it. The stack must know the stand-in of `tests/standins/providers.py`."""
+    there = "/v1/integrations"
+    assert home.post(f"{there}/railway/connect", {"token": TOKEN}).status == 200
+    [account] = home.get(f"{there}/connections").json()["data"]["connections"]
+    body = {"connectionId": account["id"], "projectId": "rp", "serviceId": "svc"}
+    assert home.post(f"{there}/vaults/{home.full_name}/sync/link", body).status == 200
+
+
+def _ruled(home: Home) -> None:
+    """Overrides of a role, and rules for workflow runs."""
+    base = f"/v1/vaults/{home.full_name}"
+    for environment, role in (("production", "write"), ("*", "triage")):
+        body = {"environment": environment, "targetType": "role", "targetRole": role, "canRead": True}
+        assert home.post(f"{base}/permissions/overrides", body | {"canWrite": False}).status == 200
+    branches = {"environment": "production", "refs": ["refs/heads/main", "refs/heads/release/*"]}
+    tags = {"environment": "production", "refs": ["refs/tags/v*"], "events": ["release"]}
+    for rule in (branches | {"githubEnvironment": "production"}, tags | {"runnerEnvironment": "self-hosted"}):
+        assert home.post(f"{base}/oidc-rules", rule).status == 201
 
 
 def _keyed(home: Home) -> None:

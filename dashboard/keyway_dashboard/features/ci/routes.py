@@ -10,8 +10,8 @@ from keyway_dashboard.backend import Conflict, Invalid, Missing
 from keyway_dashboard.features.badge.routes import badge_of
 from keyway_dashboard.features.ci import models
 from keyway_dashboard.features.ci.models import Rule
-from keyway_dashboard.features.vaults.addresses import asked, page
 from keyway_dashboard.features.vaults.models import Vault
+from keyway_dashboard.features.vaults.place import of, url
 from keyway_dashboard.visits import Visit, get, post
 
 _PAGE = "/vaults/{owner}/{name}/ci"
@@ -19,9 +19,7 @@ _PAGE = "/vaults/{owner}/{name}/ci"
 
 async def show(visit: Visit) -> Response:
     """What runs may read, by environment, and the workflow for the one that `environment` names."""
-    vault, rules = await asyncio.gather(
-        visit.api.get(asked(visit), Vault), visit.api.all(asked(visit, "oidc-rules"), Rule)
-    )
+    vault, rules = await asyncio.gather(visit.api.get(of(visit), Vault), visit.api.all(of(visit, "oidc-rules"), Rule))
     gates = models.gates(vault.environmentDetails, rules)
     names = [one.name for one in vault.environmentDetails]
     first = next((gate.environment.name for gate in gates if not gate.is_shut), names[0] if names else "")
@@ -38,7 +36,7 @@ async def show(visit: Visit) -> Response:
 
 async def add(visit: Visit) -> Response:
     """The form for a rule; the environment may be given in the address."""
-    vault = await visit.api.get(asked(visit), Vault)
+    vault = await visit.api.get(of(visit), Vault)
     return visit.page("ci/add", vault=vault, environment=visit.query("environment"))
 
 
@@ -46,21 +44,21 @@ async def create(visit: Visit) -> Response:
     """A rule. What is wrong with it is told beside the form, which stays."""
     form = {name: value for name, value in (await visit.form()).items() if isinstance(value, str)}
     try:
-        made = await visit.api.post(asked(visit, "oidc-rules"), Rule, models.body(form))
+        made = await visit.api.post(of(visit, "oidc-rules"), Rule, models.body(form))
     except Invalid as error:
         return visit.part("ci/outcome", problems=models.problems(error))
     except Conflict as error:
         return visit.part("ci/outcome", problems=[error.detail])
-    return visit.go(page(visit, "/ci"), f"Runs that fit the rule may read {made.environment}.")
+    return visit.go(url(visit, "ci"), f"Runs that fit the rule may read {made.environment}.")
 
 
 async def remove(visit: Visit) -> Response:
     """Takes a rule away; one that went meanwhile is gone all the same."""
     try:
-        await visit.api.delete(asked(visit, "oidc-rules", visit.step("id")))
+        await visit.api.delete(of(visit, "oidc-rules", visit.step("id")))
     except Missing:
-        return visit.go(page(visit, "/ci"), "The rule had been removed already.")
-    return visit.go(page(visit, "/ci"), "The rule was removed; tokens that came from it have ended.")
+        return visit.go(url(visit, "ci"), "The rule had been removed already.")
+    return visit.go(url(visit, "ci"), "The rule was removed; tokens that came from it have ended.")
 
 
 ROUTES = [

@@ -18,8 +18,8 @@ from keyway_dashboard.features.permissions.models import (
     Overrides,
     Reset,
 )
-from keyway_dashboard.features.vaults.addresses import asked, page
 from keyway_dashboard.features.vaults.models import Vault
+from keyway_dashboard.features.vaults.place import of, url
 from keyway_dashboard.visits import Visit, get, post
 
 _PAGE = "/vaults/{owner}/{name}/access"
@@ -29,9 +29,9 @@ _NOBODY = "Nobody of this name has signed in to Keyway, so there are no rights y
 async def show(visit: Visit) -> Response:
     """Who may do what. `person` asks about somebody; those who manage the vault are told."""
     vault, told, own = await asyncio.gather(
-        visit.api.get(asked(visit), Vault),
-        visit.api.get(asked(visit, "permissions", "overrides"), Overrides),
-        visit.api.get(asked(visit, "permissions", "effective"), Effective),
+        visit.api.get(of(visit), Vault),
+        visit.api.get(of(visit, "permissions", "overrides"), Overrides),
+        visit.api.get(of(visit, "permissions", "effective"), Effective),
     )
     (people, trouble), (person, unknown) = await asyncio.gather(_people(visit, vault), _person(visit, vault))
     return visit.page(
@@ -55,20 +55,20 @@ async def create(visit: Visit) -> Response:
     """An override for a role or a person."""
     form = await _form(visit)
     try:
-        made = await visit.api.post(asked(visit, "permissions", "overrides"), Override, models.body(form))
+        made = await visit.api.post(of(visit, "permissions", "overrides"), Override, models.body(form))
     except Conflict:
-        return visit.go(page(visit, "/access"), "There is an override for that already; change it instead.", "bad")
+        return visit.go(url(visit, "access"), "There is an override for that already; change it instead.", "bad")
     except Invalid as error:
         said = "; ".join(one.message for one in error.fields) or error.detail
-        return visit.go(page(visit, "/access"), said, "bad")
-    return visit.go(page(visit, "/access"), f"{made.target} in {made.place}: {made.access.words}.")
+        return visit.go(url(visit, "access"), said, "bad")
+    return visit.go(url(visit, "access"), f"{made.target} in {made.place}: {made.access.words}.")
 
 
 async def change(visit: Visit) -> Response:
     """What an override allows."""
     form = await _form(visit)
     made = await visit.api.put(_override(visit), Override, models.verbs(form))
-    return visit.go(page(visit, "/access"), f"{made.target} in {made.place}: {made.access.words}.")
+    return visit.go(url(visit, "access"), f"{made.target} in {made.place}: {made.access.words}.")
 
 
 async def remove(visit: Visit) -> Response:
@@ -76,15 +76,15 @@ async def remove(visit: Visit) -> Response:
     try:
         await visit.api.delete(_override(visit))
     except Missing:
-        return visit.go(page(visit, "/access"), "It had been removed already.")
-    return visit.go(page(visit, "/access"), "The override was removed; what stands below it holds again.")
+        return visit.go(url(visit, "access"), "It had been removed already.")
+    return visit.go(url(visit, "access"), "The override was removed; what stands below it holds again.")
 
 
 async def reset(visit: Visit) -> Response:
     """Takes all overrides away."""
-    answer = await visit.api.send("DELETE", asked(visit, "permissions", "reset"))
+    answer = await visit.api.send("DELETE", of(visit, "permissions", "reset"))
     Reset.model_validate(answer.json()["data"])
-    return visit.go(page(visit, "/access"), "All overrides were removed.")
+    return visit.go(url(visit, "access"), "All overrides were removed.")
 
 
 # how ---------------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _manages(vault: Vault) -> bool:
 
 
 def _override(visit: Visit) -> str:
-    return asked(visit, "permissions", "overrides", visit.step("id"))
+    return of(visit, "permissions", "overrides", visit.step("id"))
 
 
 async def _form(visit: Visit) -> dict[str, str]:
@@ -108,7 +108,7 @@ async def _people(visit: Visit, vault: Vault) -> tuple[list[Collaborator], str]:
     if not _manages(vault):
         return [], ""
     try:
-        found = await visit.api.get(asked(visit, "collaborators"), Collaborators)
+        found = await visit.api.get(of(visit, "collaborators"), Collaborators)
     except BackendError as error:
         if error.status < 500:
             raise
@@ -122,7 +122,7 @@ async def _person(visit: Visit, vault: Vault) -> tuple[Effective | None, str]:
     if not name or not _manages(vault):
         return None, ""
     try:
-        return await visit.api.get(asked(visit, "permissions", "effective"), Effective, user=name), ""
+        return await visit.api.get(of(visit, "permissions", "effective"), Effective, user=name), ""
     except (Missing, Invalid):
         return None, _NOBODY
 

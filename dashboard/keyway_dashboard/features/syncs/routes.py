@@ -24,7 +24,7 @@ from keyway_dashboard.features.syncs.models import (
     VaultWithLinks,
     Way,
 )
-from keyway_dashboard.features.vaults.addresses import asked, page
+from keyway_dashboard.features.vaults.place import of, url
 from keyway_dashboard.visits import Visit, get, post
 
 _PAGE = "/vaults/{owner}/{name}/syncs"
@@ -35,7 +35,7 @@ _CONNECTIONS = path("integrations", "connections")
 async def show(visit: Visit) -> Response:
     """The syncs of a vault, and the caller's own accounts at providers."""
     vault, providers, found = await asyncio.gather(
-        visit.api.get(asked(visit), VaultWithLinks),
+        visit.api.get(of(visit), VaultWithLinks),
         visit.api.get(_PROVIDERS, Providers),
         visit.api.get(_CONNECTIONS, Connections),
     )
@@ -52,7 +52,7 @@ async def show(visit: Visit) -> Response:
 async def token_form(visit: Visit) -> Response:
     """The form for a token that somebody made at a provider."""
     vault, provider = await asyncio.gather(
-        visit.api.get(asked(visit), VaultWithLinks), _provider(visit, visit.query("provider"))
+        visit.api.get(of(visit), VaultWithLinks), _provider(visit, visit.query("provider"))
     )
     return visit.page("syncs/connect", vault=vault, provider=provider)
 
@@ -66,7 +66,7 @@ async def connect(visit: Visit) -> Response:
     except Invalid as error:
         said = "; ".join(one.message for one in error.fields) or error.detail
         return visit.part("syncs/outcome", problem=said)
-    return visit.go(page(visit, "/syncs"), f"The account {made.user.username} is connected.")
+    return visit.go(url(visit, "syncs"), f"The account {made.user.username} is connected.")
 
 
 async def disconnect(visit: Visit) -> Response:
@@ -74,17 +74,17 @@ async def disconnect(visit: Visit) -> Response:
     try:
         await visit.api.delete(path("integrations", "connections", visit.step("id")))
     except Missing:
-        return visit.go(page(visit, "/syncs"), "It had been disconnected already.")
-    return visit.go(page(visit, "/syncs"), "The account was disconnected; its token was deleted.")
+        return visit.go(url(visit, "syncs"), "It had been disconnected already.")
+    return visit.go(url(visit, "syncs"), "The account was disconnected; its token was deleted.")
 
 
 async def choose(visit: Visit) -> Response:
     """The form for a new sync: what the caller's accounts reach, and the environments that may be read."""
     vault, providers, found, rights = await asyncio.gather(
-        visit.api.get(asked(visit), VaultWithLinks),
+        visit.api.get(of(visit), VaultWithLinks),
         visit.api.get(_PROVIDERS, Providers),
         visit.api.get(_CONNECTIONS, Connections),
-        visit.api.get(asked(visit, "permissions", "effective"), Effective),
+        visit.api.get(of(visit, "permissions", "effective"), Effective),
     )
     connected = [one for one, accounts in models.accounts(providers.providers, found) if accounts]
     reached = await asyncio.gather(*(_projects(visit, one) for one in connected))
@@ -105,7 +105,7 @@ async def link(visit: Visit) -> Response:
     except Invalid as error:
         said = "Choose a project, and name an environment there." if error.fields else error.detail
         return visit.part("syncs/outcome", problem=said)
-    return visit.go(page(visit, f"/syncs/{made.link.id}"))
+    return visit.go(url(visit, "syncs", made.link.id))
 
 
 async def preview(visit: Visit) -> Response:
@@ -131,7 +131,7 @@ async def run(visit: Visit) -> Response:
     _, one = await _link(visit)
     way = models.way(str(form.get("direction", "")), str(form.get("delete", "")))
     done = await visit.api.post(_below(visit), Synced, one.target | way.body)
-    return visit.go(page(visit, "/syncs"), done.words, "good" if done.status == "success" else "bad")
+    return visit.go(url(visit, "syncs"), done.words, "good" if done.status == "success" else "bad")
 
 
 # how ---------------------------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ async def _projects(visit: Visit, provider: Provider) -> list[Project]:
 async def _link(visit: Visit) -> tuple[VaultWithLinks, Link]:
     """The vault, and the link of the address, which must go over an account of the caller's. Raises Missing."""
     vault, found = await asyncio.gather(
-        visit.api.get(asked(visit), VaultWithLinks), visit.api.get(_CONNECTIONS, Connections)
+        visit.api.get(of(visit), VaultWithLinks), visit.api.get(_CONNECTIONS, Connections)
     )
     own = {one.id for one in found.connections}
     for one in vault.syncs:
