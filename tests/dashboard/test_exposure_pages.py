@@ -133,7 +133,7 @@ class TestReport:
             for hidden in (page.get_by_role("navigation").first, page.get_by_role("button", name="Print")):
                 expect(hidden).to_be_hidden()
             expect(page.get_by_text(f"Made by {vault.admin}")).to_be_visible()
-            expect(row(page, "FIRST").get_by_text("☐")).to_be_visible()
+            expect(row(page, "FIRST").get_by_text(re.compile("[☐☑]"))).to_be_visible()
             look = "getComputedStyle(document.body)"
             assert page.evaluate(f"[{look}.backgroundColor, {look}.color]") == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
             after = "getComputedStyle(document.querySelector('.report time'), '::after').content"
