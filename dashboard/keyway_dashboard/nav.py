@@ -38,8 +38,10 @@ class Tab:
 PLACES: Final = (
     Place("Vaults", "/", "folder-git-2", "g v", home=True),
     Place("Activity", "/activity", "activity", "g a"),
-    Place("API keys", "/api-keys", "key-round", "g k"),
     Place("Security", "/security", "shield", "g e"),
+    Place("API keys", "/api-keys", "key-round", "g k"),
+    Place("Organisations", "/organizations", "building-2", "g o"),
+    Place("Assistants", "/assistants", "bot", "g i"),
     Place("Settings", "/settings", "settings", "g s"),
 )
 
@@ -51,6 +53,7 @@ ACTIONS: Final = (
     Place("Alerts", "/security/alerts", "shield-alert"),
     Place("Access log", "/security/access-log", "table-2"),
     Place("Sessions on other devices", "/settings/sessions", "laptop"),
+    Place("Usage and plan", "/settings/usage", "layers"),
 )
 
 # The pages of a vault, shown by vaults/tabs.html, each with its line here, in this order: Secrets, History,

@@ -146,7 +146,16 @@ PAGES: Final = (
     Shown("exposure-none", lambda _: "/security/exposure", who="newcomer"),
     Shown("exposure-report", lambda w: f"/security/exposure/{w.people['read']}"),
     Shown("exposure-unknown", lambda _: "/security/exposure/nobody-at-all", status=404),
+    # organisations, assistants
+    Shown("organizations", lambda _: "/organizations"),
+    Shown("organizations-none", lambda _: "/organizations", who="newcomer"),
+    Shown("organization", lambda w: f"/organizations/{w.org}"),
+    Shown("organization-settings", lambda w: f"/organizations/{w.org}/settings"),
+    Shown("organization-billing-off", lambda w: f"/organizations/{w.org}/billing", status=404),
+    Shown("assistants", lambda _: "/assistants"),
+    Shown("assistants-for-a-vault", lambda w: f"/assistants?vault={w.vault}"),
     # settings
+    Shown("usage", lambda _: "/settings/usage"),
     Shown("profile", lambda _: "/settings"),
     Shown("sessions", lambda _: "/settings/sessions"),
 )

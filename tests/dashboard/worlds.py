@@ -120,6 +120,10 @@ def _ruled(home: Home) -> None:
     tags = {"environment": "production", "refs": ["refs/tags/v*"], "events": ["release"]}
     for rule in (branches | {"githubEnvironment": "production"}, tags | {"runnerEnvironment": "self-hosted"}):
         assert home.post(f"{base}/oidc-rules", rule).status == 201
+    assert home.post("/v1/orgs/connect", {"orgLogin": home.full_name.partition("/")[0]}).status == 200
+    assistant = (bearer(home.token), ("User-Agent", "keyway-mcp/1.0"))
+    pull = f"/v1/secrets/pull?repo={home.full_name}&environment=development"
+    assert send(home.base, Call("GET", pull, assistant)).status == 200
 
 
 def _keyed(home: Home) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from keyway_dashboard.features.activity.routes import ROUTES as ACTIVITY
 from keyway_dashboard.features.api_keys.routes import ROUTES as API_KEYS
+from keyway_dashboard.features.assistants.routes import ROUTES as ASSISTANTS
 from keyway_dashboard.features.badge.routes import ROUTES as BADGE
 from keyway_dashboard.features.ci.routes import ROUTES as CI
 from keyway_dashboard.features.environments.routes import ROUTES as ENVIRONMENTS
 from keyway_dashboard.features.exposure.routes import ROUTES as EXPOSURE
 from keyway_dashboard.features.history.routes import ROUTES as HISTORY
+from keyway_dashboard.features.organizations.routes import ROUTES as ORGANIZATIONS
 from keyway_dashboard.features.permissions.routes import ROUTES as PERMISSIONS
 from keyway_dashboard.features.secrets.routes import ROUTES as SECRETS
 from keyway_dashboard.features.security.routes import ROUTES as SECURITY
@@ -38,4 +40,6 @@ ROUTES = [
     *SETTINGS,
     *SECURITY,
     *EXPOSURE,
+    *ORGANIZATIONS,
+    *ASSISTANTS,
 ]

@@ -37,10 +37,12 @@
     if (id === "palette") openPalette(dialog);
   }
 
+  const loadPalette = () => $("#palette-list").dispatchEvent(new CustomEvent("keyway:open"));
+
   function openPalette(dialog) {
     const field = $("input", dialog);
     field.value = "";
-    $("#palette-list").dispatchEvent(new CustomEvent("keyway:open"));
+    loadPalette();
     narrow(dialog);
     field.focus();
   }
@@ -54,6 +56,17 @@
     const nothing = $("[data-nothing]", dialog);
     if (nothing) nothing.hidden = options(dialog).length > 0;
     choose(dialog, 0);
+  }
+
+  let looking = 0;
+
+  // Of very many vaults the list has only the first: what is typed is looked for on the server too.
+  function look(dialog) {
+    const field = $("input", dialog);
+    const group = $("[data-looked-for]", dialog);
+    clearTimeout(looking);
+    if (!group || group.dataset.lookedFor === field.value) return;
+    looking = setTimeout(() => field.dispatchEvent(new CustomEvent("keyway:look")), 150);
   }
 
   function choose(dialog, index) {
@@ -247,8 +260,11 @@
     shortcut(event);
   });
   document.addEventListener("input", (event) => {
-    if (event.target.closest("#palette")) narrow($("#palette"));
     forgetLook(event.target);
+    if (event.target.closest("#palette")) {
+      narrow($("#palette"));
+      look($("#palette"));
+    }
     const form = event.target.matches('input[type="search"]') && event.target.closest("[data-filters]");
     if (form) filter(form);
   });
@@ -277,11 +293,16 @@
     document.body.classList.remove("busy");
     all('form[hx-post] button[type="submit"]').forEach((button) => { button.disabled = false; });
   });
+  // A key that is pressed while the page still loads comes before htmx listens; what was loaded is not loaded again.
+  document.addEventListener("htmx:after:process", () => { if ($("#palette")?.open) loadPalette(); });
   document.addEventListener("htmx:after:swap", () => {
     all(".toast-note").forEach(age);
     watchValues();
     refocus();
-    if ($("#palette")?.open) narrow($("#palette"));
+    if ($("#palette")?.open) {
+      narrow($("#palette"));
+      look($("#palette"));
+    }
   });
   all(".toast-note").forEach(age);
 })();

@@ -10,6 +10,7 @@ from keyway_dashboard.backend import BackendError, Invalid, Limited, Missing, pa
 from keyway_dashboard.features.secrets import files, models, moving
 from keyway_dashboard.features.secrets.models import Column, Comparison, Pushed, Value
 from keyway_dashboard.features.secrets.saving import words, write_as_seen
+from keyway_dashboard.features.vaults.onboarding import has_terminal
 from keyway_dashboard.features.vaults.place import PAGE, by_id, every_secret, gone, of, opened, url
 from keyway_dashboard.visits import Visit, get, post
 
@@ -22,6 +23,7 @@ async def show(visit: Visit) -> Response:
     return visit.page(
         "vaults/show",
         vault=place.vault,
+        terminal=not place.vault.secretCount and await has_terminal(visit),
         columns=models.counted(place.columns, secrets),
         rows=models.matrix(place.columns, secrets, compared, wanted),
         q=visit.query("q"),

@@ -1,4 +1,4 @@
-"""Settings: profile, and sessions."""
+"""Settings: profile, sessions and usage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from keyway_dashboard.backend import Missing, path
 from keyway_dashboard.features.settings.agents import device
+from keyway_dashboard.features.settings.usage import usage
 from keyway_dashboard.visits import Visit, get, post
 
 
@@ -75,6 +76,7 @@ async def revoke_others(visit: Visit) -> Response:
 
 ROUTES = [
     get("/settings", profile),
+    get("/settings/usage", usage),
     get("/settings/sessions", sessions),
     post("/settings/sessions/others/end", revoke_others),
     post("/settings/sessions/{id}/end", revoke),

@@ -41,6 +41,21 @@ class Vault(BaseModel):
         return f"{self.repoOwner}/{self.repoName}"
 
     @property
+    def trouble(self) -> str:
+        """What is wrong with it, in words; empty when nothing is."""
+        if self.warning:
+            return "not reachable"
+        return {"plan_limit_exceeded": "read-only: over the plan", "org_free_plan": "read-only: free plan"}.get(
+            self.readonlyReason or "", "read-only" if self.isReadOnly else ""
+        )
+
+    @property
+    def synced(self) -> str | None:
+        """When the connection that waits longest was synced; None when one never was."""
+        moments = [one.lastSyncedAt for one in self.syncs]
+        return min(moment for moment in moments if moment) if moments and all(moments) else None
+
+    @property
     def url(self) -> str:
         """Its page."""
         return f"/vaults/{self.full_name}"

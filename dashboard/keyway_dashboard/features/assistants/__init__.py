@@ -1,0 +1,1 @@
+"""Assistants: how to connect one, and what they did."""
