@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
@@ -71,13 +72,93 @@ def visit(windows: dict[str | None, Window], world: World, shown: Shown) -> Wind
     return window
 
 
+# Half of a desk's 1440 is what 200 % zoom leaves; 390 is a phone; 320 is 400 % of 1280.
+WIDTHS = (720, 390, 320)
+# What moves longer than a frame although less motion is asked for.
+MOVES = "() => document.getAnimations().filter((one) => one.effect.getComputedTiming().activeDuration > 20).length"
+# What Tab has reached: whether it can be seen there, how it is named, and whether it shows that it has the focus.
+REACHED = """() => {
+  const one = document.activeElement;
+  if (!one || one === document.body) return null;
+  const box = one.getBoundingClientRect(), looks = getComputedStyle(one);
+  const label = one.getAttribute("aria-label") || one.labels?.[0]?.textContent || one.textContent || one.title || "";
+  const place = [...document.querySelectorAll("*")].indexOf(one);
+  return {name: label.trim().slice(0, 60), tag: one.tagName.toLowerCase(), place,
+    seen: box.width > 0 && box.height > 0 && looks.visibility !== "hidden",
+    marked: looks.outlineStyle !== "none" || looks.boxShadow !== "none"};
+}"""
+
+
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
 def test_axe_finds_nothing_light_or_dark(windows: dict[str | None, Window], world: World, shown: Shown) -> None:
-    """Every rule in the light; in the dark those about colours, which alone depend on them; no complaint."""
+    """Every rule in the light; in the dark those about colours, which alone depend on them; no complaint. Nothing moves
+    for who asked for less motion, and nothing is wider than the window at 200 % zoom, on a phone, or at 400 %."""
     window = visit(windows, world, shown)
     found = window.violations()
+    assert window.page.evaluate(MOVES) == 0
     window.page.emulate_media(color_scheme="dark")
     found += window.violations("color-contrast")
     window.page.emulate_media(color_scheme="light")
     assert found == []
     assert window.complaints == []
+    assert wide(window) == []
+
+
+def wide(window: Window) -> list[int]:
+    """The widths at which the page has to be scrolled sideways."""
+    found = []
+    before = window.page.viewport_size
+    for width in WIDTHS:
+        window.page.set_viewport_size({"width": width, "height": 700})
+        found += [width] if window.page.evaluate("document.documentElement.scrollWidth > innerWidth") else []
+    assert before is not None
+    window.page.set_viewport_size(before)
+    return found
+
+
+def walked(window: Window, most: int) -> list[dict[str, Any]]:
+    """What Tab reaches, in its order, until it leaves the page."""
+    found: list[dict[str, Any]] = []
+    for _ in range(most):
+        window.page.keyboard.press("Tab")
+        reached = window.page.evaluate(REACHED)
+        if reached is None or (found and reached["place"] == found[0]["place"]):
+            break
+        found.append(reached)
+    return found
+
+
+def in_order(window: Window, most: int) -> None:
+    """Begins with the way past the navigation; goes on as the page is read; all of it is seen, named and marked."""
+    found = walked(window, most)
+    assert found[0]["name"] == "Skip to content"
+    assert [one for one in found if not (one["seen"] and one["name"] and one["marked"])] == []
+    places = [one["place"] for one in found]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize("name", ["vaults", "vault", "secret-add"])
+def test_tab_goes_as_the_page_is_read(windows: dict[str | None, Window], world: World, name: str) -> None:
+    """The first forty steps."""
+    in_order(visit(windows, world, next(one for one in PAGES if one.name == name)), 40)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("shown", [one for one in PAGES if one.then is None], ids=lambda shown: shown.name)
+def test_tab_goes_through_every_page(windows: dict[str | None, Window], world: World, shown: Shown) -> None:
+    """All the way, to the end of the page."""
+    in_order(visit(windows, world, shown), 400)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
+def test_axe_finds_nothing_in_the_dark(windows: dict[str | None, Window], world: World, shown: Shown) -> None:
+    """Every rule there too, on a phone as on a desk."""
+    window = visit(windows, world, shown)
+    window.page.emulate_media(color_scheme="dark")
+    found = window.violations()
+    window.page.set_viewport_size({"width": 390, "height": 844})
+    found += window.violations()
+    window.page.emulate_media(color_scheme="light")
+    window.page.set_viewport_size({"width": 1280, "height": 720})
+    assert found == []
