@@ -144,7 +144,7 @@ PAGES: Final = (
     Shown("access-log-none", lambda _: "/security/access-log", who="newcomer"),
     Shown("exposure", lambda _: "/security/exposure"),
     Shown("exposure-none", lambda _: "/security/exposure", who="newcomer"),
-    Shown("exposure-report", lambda w: f"/security/exposure/{w.people['read']}"),
+    Shown("exposure-report", lambda w: f"/security/exposure/{w.people['write']}"),
     Shown("exposure-unknown", lambda _: "/security/exposure/nobody-at-all", status=404),
     # organisations, assistants
     Shown("organizations", lambda _: "/organizations"),

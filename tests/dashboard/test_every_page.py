@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -62,7 +63,15 @@ class TestCensus:
 def visit(windows: dict[str | None, Window], world: World, shown: Shown) -> Window:
     """The page as it is meant, looked at by whom it is meant for."""
     window = windows[shown.who]
-    answer = window.page.goto(window.site.url + shown.path(world))
+    window.complaints.clear()
+    address = window.site.url + shown.path(world)
+    answer = window.page.goto(address)
+    until = time.monotonic() + 90
+    # What is summed up by a job is there after a while.
+    while answer is not None and answer.status == 404 != shown.status and time.monotonic() < until:
+        window.page.wait_for_timeout(500)
+        window.complaints.clear()
+        answer = window.page.goto(address)
     assert answer is not None
     assert answer.status == shown.status
     # A browser complains of a page that is not there.
@@ -85,7 +94,10 @@ REACHED = """() => {
   const place = [...document.querySelectorAll("*")].indexOf(one);
   return {name: label.trim().slice(0, 60), tag: one.tagName.toLowerCase(), place,
     seen: box.width > 0 && box.height > 0 && looks.visibility !== "hidden",
-    marked: looks.outlineStyle !== "none" || looks.boxShadow !== "none"};
+    marked: [one, one.parentElement, one.closest("li") ?? one].some((each) => {
+      const look = getComputedStyle(each);
+      return look.outlineStyle !== "none" || look.boxShadow !== "none";
+    })};
 }"""
 
 

@@ -15,6 +15,7 @@ from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import GitHub, Home
 from oracle.wire import Call, bearer, send
+from stack import sign_in
 from standins.providers import TOKEN
 
 VALUES: Final = {"DATABASE_URL": "postgres://app@db/main", "REDIS_URL": "redis://cache", "API_KEY": "k-0001"}
@@ -86,6 +87,8 @@ def small(stack: Stack) -> World:
     people = {"admin": full.admin, "newcomer": github.user("newcomer")}
     people |= {role: full.login_with(role) for role in ("write", "read")}
     furnish(full)
+    # Somebody saw values; what was seen by whom is summed up by a job.
+    assert stage.pull(stack, sign_in(stack, people["write"]), full.full_name, "development")
     linked(full)
     return World(full, bare, people)
 
