@@ -19,7 +19,7 @@ from keyway_standalone.processes import Stack
 from oracle.stage import GitHub, Home, create_vault
 from oracle.wire import Call, bearer, send
 from stack import sign_in
-from worlds import World, furnish
+from worlds import World, furnish, linked
 
 ORGANISATIONS: Final = {
     "northwind": ("storefront", "payments-api", "warehouse-sync", "mobile-app"),
@@ -100,6 +100,7 @@ class Seeding:
         full = self._home(ids[FULL])
         self._say(f"{self._secrets()} secrets")
         furnish(full)
+        linked(full)
         reads = self._reads()
         self._say(f"{reads} reads over the API")
         self._month()

@@ -19,15 +19,16 @@ from oracle.wire import Call, address, bearer, send
 from pages import PAGES, Places
 from playwright.sync_api import expect
 from stack import TLS, running_stack, sign_in
+from standins.providers import Providers
 from worlds import World, small
 
 WRITES = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 
 
 @pytest.fixture(scope="module")
-def own() -> Iterator[Site]:
+def own(there: Providers) -> Iterator[Site]:
     """An installation whose backend may die."""
-    with running_stack(with_dashboard=True) as stack, running_browser() as browser:
+    with running_stack(with_dashboard=True, backend_env=there.environment()) as stack, running_browser() as browser:
         yield Site(stack, browser)
 
 
