@@ -12,15 +12,19 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from keyway_cli.masking.forms import Lookup
+from keyway_cli.masking.keyboard import Keyboard
 from keyway_cli.masking.redactor import Redactor
 
 _CHUNK: Final = 65_536
 QUIET_SECONDS: Final = 0.03
 LONG_QUIET_SECONDS: Final = 1.0
 _AFTER_END_SECONDS: Final = 0.25
+_REST_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.2
+_LEFT_READS: Final = 256
 
 
 class Masked:
@@ -87,6 +91,15 @@ class Pipes:
         self._arrived.put((0, b""))
         self._threads[-1].join()
 
+    def resize(self) -> None:
+        """A pipe has no size."""
+
+    def rest(self) -> None:
+        """The program was stopped: a pipe waits by itself."""
+
+    def go_on(self) -> None:
+        """The program goes on."""
+
     def _read(self, number: int, reader: int) -> None:
         with contextlib.suppress(OSError):
             while data := os.read(reader, _CHUNK):
@@ -133,16 +146,17 @@ class Terminal:
     def __init__(self, lookup: Lookup, *, errors: bool) -> None:
         self._output = Masked(lookup, 1)
         self._errors = Masked(lookup, 2) if errors else None
-        self._keyboard = os.isatty(0)
-        self._saved: list[Any] | None = None
+        self._keyboard = Keyboard()
         self._thread: threading.Thread | None = None
-        self._over = threading.Event()
+        self._over, self._resting, self._going = threading.Event(), threading.Event(), threading.Event()
         self._stop, self._stopper = os.pipe()
         self._error_reader = self._error_writer = -1
+        self._typed = b""
 
     def open(self) -> tuple[int, int]:
         """The program's terminal, and where it writes errors when ours go elsewhere."""
         self._master, self._slave = os.openpty()
+        os.set_blocking(self._master, False)  # Ctrl-Z discards what was about to be read; a program may not read keys
         self.resize()
         if self._errors is None:
             return self._slave, self._slave
@@ -154,12 +168,7 @@ class Terminal:
         os.close(self._slave)
         if self._errors is not None:
             os.close(self._error_writer)
-        if self._keyboard:
-            import termios
-            import tty
-
-            self._saved = termios.tcgetattr(0)
-            tty.setraw(0, termios.TCSANOW)
+        self._keyboard.take()
         self._thread = threading.Thread(target=self._pass_on, daemon=True)
         self._thread.start()
 
@@ -182,40 +191,81 @@ class Terminal:
             if descriptor >= 0:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
-        self.give_back()
+        self._keyboard.give_back()
 
-    def give_back(self) -> None:
-        """Our terminal as it was."""
-        if self._saved is not None:
-            import termios
+    def rest(self) -> None:
+        """The program was stopped: shows what it printed before and gives our terminal back, until it goes on."""
+        self._resting.clear()
+        self._going.clear()
+        os.write(self._stopper, b"r")
+        self._resting.wait(_REST_SECONDS)
+        self._keyboard.give_back()
 
-            termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+    def go_on(self) -> None:
+        """The program goes on. In the foreground the keyboard is its again, and the window may have another size."""
+        self._keyboard.take()
+        self.resize()
+        self._going.set()
 
     def _pass_on(self) -> None:
         import select
 
-        sources = {self._master, self._stop} | ({0} if self._keyboard else set()) | ({self._error_reader} - {-1})
+        sources = {self._master, self._stop} | ({self._error_reader} - {-1})
         while self._master in sources or self._error_reader in sources:
-            ready, _, _ = select.select(list(sources), [], [], self._patience())
-            if not ready and self._over.is_set():
+            keys = {0} if self._keyboard.taken and not self._typed else set()
+            writing = [self._master] if self._typed else []
+            ready, writable, _ = select.select(list(sources | keys), writing, [], self._patience())
+            if writable:
+                self._pass_keys()
+            elif not ready and self._over.is_set():
                 break
-            if not ready:
+            elif not ready:
                 self._quiet()
+                self._look()
             for source in ready:
                 if source == self._stop:
-                    os.read(self._stop, 1)
-                    sources.discard(self._stop)
+                    self._obey(sources)
                 elif not self._move(source):
-                    sources.discard(source)
+                    self._lost(source, sources)
         for output in (self._output, self._errors):
             if output is not None:
                 output.end()
+
+    def _obey(self, sources: set[int]) -> None:
+        """What the main thread wants: that we end soon, or rest when all is shown."""
+        if os.read(self._stop, 1) == b"x":
+            sources.discard(self._stop)
+            return
+        self._show_the_rest(sources - {self._stop})
+        self._resting.set()
+        self._going.wait()
+
+    def _show_the_rest(self, outputs: set[int]) -> None:
+        import select
+
+        for _ in range(_LEFT_READS):  # others in its group may go on printing
+            ready, _, _ = select.select(list(outputs), [], [], QUIET_SECONDS)
+            if not all(self._move(source) for source in ready) or not ready:
+                break
+        self._quiet()
+
+    def _lost(self, source: int, sources: set[int]) -> None:
+        if source == 0:
+            self._keyboard.lose()
+        sources.discard(source)
+
+    def _look(self) -> None:
+        """A shell brings what runs in the background to the foreground without a word."""
+        if self._keyboard.wanted and self._keyboard.take():
+            self.resize()
 
     def _patience(self) -> float | None:
         if self._over.is_set():
             return _AFTER_END_SECONDS
         waits = self._output.waits or (self._errors is not None and self._errors.waits)
-        return QUIET_SECONDS if waits else None
+        if waits:
+            return QUIET_SECONDS
+        return _LOOK_SECONDS if self._keyboard.wanted else None
 
     def _quiet(self) -> None:
         with contextlib.suppress(OSError):
@@ -225,19 +275,33 @@ class Terminal:
 
     def _move(self, source: int) -> bool:
         """Whether there may be more from a source."""
+        if source == 0 and not self._keyboard.ours():
+            return True
         try:
             data = os.read(source, _CHUNK)
             if not data:
                 return False
             if source == 0:
-                _write_all(self._master, data)
+                self._typed = data
+                self._pass_keys()
             elif source == self._error_reader and self._errors is not None:
                 self._errors.write(data)
             else:
                 self._output.write(data)
+        except BlockingIOError:
+            return True
         except OSError:  # EIO: the other side of a terminal is closed; or nobody reads us
             return False
         return True
+
+    def _pass_keys(self) -> None:
+        """As many as the program's terminal takes now."""
+        try:
+            self._typed = self._typed[os.write(self._master, self._typed) :]
+        except BlockingIOError:
+            return
+        except OSError:  # nobody has that terminal any more
+            self._typed = b""
 
 
 def _write_all(target: int, data: bytes) -> None:

@@ -27,11 +27,15 @@ class Streams(NamedTuple):
 
 
 class Program:
-    """A program that runs. Its signals go to its whole group when it has one of its own."""
+    """A program that runs. Its signals go to its whole group when it has one of its own.
 
-    def __init__(self, process: subprocess.Popen[bytes], *, own_group: bool) -> None:
+    `group` is that of a program with a terminal of its own: what we started and wait for then leads its session.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], *, own_group: bool, group: int | None = None) -> None:
         self._process = process
         self._own_group = own_group
+        self._group = group
         self.pid = process.pid
         self.code: int | None = None
 
@@ -44,9 +48,12 @@ class Program:
         """Sends a signal, if the program is still there."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._own_group:
-                os.killpg(self.pid, number)
+                os.killpg(self._group or self.pid, number)
             else:
                 os.kill(self.pid, number)
+        if self._group and number == signal.SIGCONT:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)  # whoever leads was stopped with it
 
     def ended(self, status: int) -> None:
         """Takes note of how it ended: its exit code, or 128 and the number of the signal."""
@@ -59,13 +66,14 @@ def start(
     command: Sequence[str], environment: Mapping[str, str], signals: Signals, streams: Streams, *, own_group: bool
 ) -> Program:
     """Starts a program. Raises KeywayError when the system does not."""
+    from keyway_cli.running import leading
 
-    import fcntl
-    import termios
+    leading.load()
+    number_from, number_to = os.pipe()
 
     def prepare() -> None:
         if streams.terminal:
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+            leading.take_terminal(number_to)
         signals.restore()
 
     try:
@@ -77,11 +85,16 @@ def start(
             stderr=streams.stderr,
             start_new_session=streams.terminal,
             process_group=0 if own_group and not streams.terminal else None,
-            preexec_fn=prepare,  # noqa: PLW1509 - two system calls; whatever they need is loaded before
+            preexec_fn=prepare,  # noqa: PLW1509 - a few system calls; whatever they need is loaded before
         )
     except OSError as error:
         raise not_started(command[0], error, environment) from None
-    return Program(process, own_group=own_group or streams.terminal)
+    else:
+        group = int(os.read(number_from, 32)) if streams.terminal else None
+        return Program(process, own_group=own_group or streams.terminal, group=group)
+    finally:
+        os.close(number_from)
+        os.close(number_to)
 
 
 def keep(
@@ -90,12 +103,12 @@ def keep(
     *,
     on_resize: Callable[[], None] | None = None,
     on_wake: Callable[[], None] | None = None,
-    on_stop: Callable[[], None] | None = None,
+    on_stop: Callable[[int], None] | None = None,
 ) -> int:
     """Waits until a program has ended. Signals are passed on, unless the terminal gave them to it already.
 
-    SIGWINCH is for `on_resize`. SIGCONT, which our own threads send, wakes `on_wake`. `on_stop` is for a program that
-    was stopped (Ctrl-Z) in a group of its own.
+    SIGWINCH is for `on_resize`. SIGCONT, by a shell or our own threads, wakes `on_wake`. `on_stop` is for a program
+    that was stopped in a group of its own, and by which signal.
     """
     while True:
         if _buried(program, on_stop):
@@ -113,7 +126,7 @@ def keep(
             program.signal(arrived.number)
 
 
-def _buried(program: Program, on_stop: Callable[[], None] | None) -> bool:
+def _buried(program: Program, on_stop: Callable[[int], None] | None) -> bool:
     """Whether the program has ended. As the first process of a system also buries orphans."""
     first = os.getpid() == 1
     options = os.WNOHANG | (os.WUNTRACED if on_stop else 0)
@@ -127,7 +140,7 @@ def _buried(program: Program, on_stop: Callable[[], None] | None) -> bool:
             return False
         if pid == program.pid and os.WIFSTOPPED(status):
             if on_stop:
-                on_stop()
+                on_stop(os.WSTOPSIG(status))
         elif pid == program.pid:
             program.ended(status)
     return True

@@ -73,27 +73,40 @@ class Session:
         if relay is not None:
             relay.begin()
         try:
-            return self._kept(program, signals, watcher, relay, grouped=watcher is not None and not streams.terminal)
+            return self._kept(program, signals, watcher, relay, led=streams.terminal)
         finally:
             if relay is not None:
                 relay.finish()
 
     def _kept(
-        self, program: Program, signals: Signals, watcher: Watcher | None, relay: Relay | Pipes | None, *, grouped: bool
+        self, program: Program, signals: Signals, watcher: Watcher | None, relay: Relay | Pipes | None, *, led: bool
     ) -> int:
+        from keyway_cli.running.stopping import Foreground, stop
         from keyway_cli.running.watching import Stopper
 
         stopper = Stopper(program.signal)
+        foreground = Foreground(program) if watcher is not None and not led else None
 
         def on_wake() -> None:
+            if relay is not None:
+                relay.go_on()
             if watcher is not None and watcher.changed.is_set():
                 stopper.begin()
 
-        foreground = _Foreground(program) if grouped else None
-        resize = getattr(relay, "resize", None)
+        def on_stop(number: int) -> None:
+            if relay is not None:
+                relay.rest()
+            if foreground:
+                foreground.stopped(number)
+            else:
+                stop()
+                program.signal(signal.SIGCONT)
+            on_wake()  # stopping removes a SIGCONT that waited
+
         try:
-            stopped = foreground.stopped if foreground else None
-            return keep(program, signals, on_resize=resize, on_wake=on_wake, on_stop=stopped)
+            resize = relay.resize if relay is not None else None
+            own = on_stop if program.own_group else None
+            return keep(program, signals, on_resize=resize, on_wake=on_wake, on_stop=own)
         finally:
             stopper.end()
             if foreground:
@@ -170,48 +183,3 @@ class Session:
         code = process.wait()
         pipes.finish()
         return code
-
-
-class _Foreground:
-    """The keyboard of our terminal, lent to a program in a group of its own, so that Ctrl-C and Ctrl-Z reach it."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._terminal = self._opened()
-        self._own = os.getpgrp()
-        if self._terminal >= 0:
-            self._give(program.pid)
-
-    def stopped(self) -> None:
-        """Ctrl-Z: we stop as well, so that the shell has the terminal; and go on when it wants us to."""
-        self._give(self._own)
-        os.kill(os.getpid(), signal.SIGSTOP)
-        self._give(self._program.pid)
-        self._program.signal(signal.SIGCONT)
-
-    def take_back(self) -> None:
-        """The keyboard is ours again."""
-        if self._terminal >= 0:
-            self._give(self._own)
-            os.close(self._terminal)
-            self._terminal = -1
-
-    def _opened(self) -> int:
-        try:
-            terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
-        except OSError:
-            return -1
-        with contextlib.suppress(OSError):
-            if os.tcgetpgrp(terminal) == os.getpgrp():
-                return terminal
-        os.close(terminal)
-        return -1
-
-    def _give(self, group: int) -> None:
-        if self._terminal < 0:
-            return
-        # Whoever is in the background and does this is stopped, unless SIGTTOU is held back.
-        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
-        with contextlib.suppress(OSError):
-            os.tcsetpgrp(self._terminal, group)
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)

@@ -1,0 +1,173 @@
+"""`keyway run` as a job of an interactive shell: Ctrl-Z, `fg`, `bg`, a window of another size, Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+from peer import listening, pulled
+from person import KEYWAY, Person
+
+VALUE = "canary-value-of-a-job-0123456789"
+PROGRAM = """
+import os, sys
+print("ready", os.getpid(), flush=True)
+for line in sys.stdin:
+    size = os.get_terminal_size(0)
+    print("got", line.strip(), size.columns, size.lines, os.environ["VALUE"], flush=True)
+"""
+DEAF = """
+import os, sys, time, tty
+tty.setraw(0)
+print("ready", flush=True)
+while not os.path.exists("go"):
+    time.sleep(0.02)
+print("still here", flush=True)
+"""
+SECONDS = 60
+TERMINAL_MODES = 3  # where tcgetattr(3) has echo, signals and lines
+
+
+class Screen:
+    """A terminal with something in its foreground: keys go in, what is shown comes out."""
+
+    def __init__(self, master: int) -> None:
+        self.master = master
+        self.seen = ""
+
+    def type(self, keys: str) -> None:
+        """Keys."""
+        os.write(self.master, keys.encode())
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Waits for something that was not waited for before, and forgets what came until there."""
+        deadline = time.monotonic() + SECONDS
+        while not (found := re.search(pattern, self.seen)):
+            left = deadline - time.monotonic()
+            assert left > 0, f"{pattern!r} never came, only {self.seen!r}"
+            if select.select([self.master], [], [], left)[0]:
+                self.seen += os.read(self.master, 65_536).decode(errors="replace")
+        self.seen = self.seen[found.end() :]
+        return found
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Gives the window another size."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+    def modes(self) -> list[object]:
+        """What the terminal does with keys."""
+        return list(termios.tcgetattr(self.master)[: TERMINAL_MODES + 1])
+
+
+@contextlib.contextmanager
+def terminal(person: Person, *command: str) -> Iterator[Screen]:
+    """A command as the first process of a terminal of its own. Whatever it started is gone afterwards."""
+    person.variables |= {"TERM": "xterm", "PS1": "shell> ", "HISTFILE": "", "KEYWAY_WATCH_SECONDS": "3600"}
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(person.clone)
+        os.execvpe(command[0], list(command), person.variables)  # noqa: S606
+    screen = Screen(master)
+    screen.resize(77, 33)
+    try:
+        yield screen
+    finally:
+        os.close(master)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def state(screen: Screen, pid: str) -> str:
+    """What the shell is told of a process: T is stopped."""
+    screen.type(f"ps -o stat= -p {pid} | sed s/^/st''ate=/; echo do''ne\n")
+    return screen.until(r"(?:state=(\w+))?\S*\s*done").group(1) or ""
+
+
+@pytest.mark.parametrize("options", ["--mask", "--watch", "--mask --watch", "--env-file=.env.run"])
+def test_a_program_is_a_job_like_any_other(alice: Person, options: str) -> None:
+    """Stopped by the key and not by us alone, brought back, sent to the background and brought back again, ended."""
+    code = f"import os\nos.environ.setdefault('VALUE', '')\n{PROGRAM}"
+    run = shlex.join([KEYWAY, "run", *options.split(), "--", sys.executable, "-I", "-S", "-c", code])
+    with (
+        listening(lambda _: pulled({"VALUE": VALUE})) as server,
+        terminal(alice.at(server.url), "bash", "--norc", "--noprofile", "-i") as screen,
+    ):
+        screen.until("shell> ")
+        (alice.clone / "start").write_text(run)
+        screen.type(". ./start\n")
+        pid = screen.until(r"ready (\d+)\s").group(1)
+        taken = screen.modes()
+        screen.type("one\n")
+        first = screen.until(r"got one 77 33 (\S*)").group(1)
+        assert first == {"--watch": VALUE, "--env-file=.env.run": ""}.get(options, "*****")
+        screen.type("\x1a")
+        screen.until(r"Stopped[^\n]*\n")
+        assert state(screen, pid).startswith("T")
+        screen.resize(101, 44)
+        screen.type("fg\n")
+        screen.until("fg")
+        screen.until("start|run")  # the shell says what goes on
+        screen.type("two\n")
+        screen.until("got two 101 44")
+        assert screen.modes() == taken
+        screen.type("\x1a")
+        screen.until(r"Stopped[^\n]*\n")
+        screen.type("bg\n")
+        screen.until("bg")
+        screen.type("fg\n")
+        screen.until("fg")
+        screen.type("three\n")
+        screen.until("got three 101 44")
+        screen.type("\x03")
+        screen.until("shell> ")
+        screen.type("echo co''de=$?\n")
+        assert screen.until(r"code=(\d+)").group(1) == "130"
+        assert state(screen, pid) == ""
+        screen.type("stty -a\n")
+        assert {"echo", "icanon", "isig"} <= set(screen.until(r"(?s)speed.*?shell> ").group().split())
+
+
+@pytest.mark.parametrize("option", ["--mask", "--watch"])
+def test_without_a_shell_nothing_is_stopped_for_ever(alice: Person, option: str) -> None:
+    """Under `ssh -t` or in a container nobody could make it go on: the key does what it does without us, nothing."""
+    with (
+        listening(lambda _: pulled({"VALUE": VALUE})) as server,
+        terminal(
+            alice.at(server.url), KEYWAY, "run", option, "--", sys.executable, "-I", "-S", "-c", PROGRAM
+        ) as screen,
+    ):
+        screen.until("ready")
+        screen.type("\x1a")
+        screen.type("after\n")
+        screen.until("got after 77 33")
+        screen.type("\x04")
+
+
+def test_keys_that_a_program_does_not_read_do_not_keep_its_output(alice: Person) -> None:
+    """Pasted into a program that is busy, they wait; what it prints does not."""
+    with (
+        listening(lambda _: pulled({"VALUE": VALUE})) as server,
+        terminal(alice.at(server.url), KEYWAY, "run", "--mask", "--", sys.executable, "-I", "-S", "-c", DEAF) as screen,
+    ):
+        screen.until("ready")
+        os.set_blocking(screen.master, False)
+        for _ in range(10):
+            with contextlib.suppress(BlockingIOError):
+                while os.write(screen.master, b"x" * 4096):
+                    pass
+            select.select([], [screen.master], [], 0.1)
+        (alice.clone / "go").touch()
+        screen.until("still here")
