@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from browser import consented
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -80,6 +81,7 @@ class Site:
     stack: Stack
     browser: Browser
     _kept: dict[str, Any] = field(default_factory=dict)
+    _sessions: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -114,10 +116,25 @@ class Site:
     @contextmanager
     def http(self, login: str) -> Iterator[httpx.Client]:
         """Somebody's session without a browser: pages by GET, forms by `post_form`. Follows nothing."""
-        with self.window(login) as window:
-            kept = {one["name"]: one["value"] for one in window.context.cookies(self.url)}
-        with httpx.Client(base_url=self.url, cookies=kept, verify=TLS, timeout=20) as client:
+        with httpx.Client(base_url=self.url, verify=TLS, timeout=20) as client:
+            if login not in self._sessions:
+                self._sessions[login] = self._signed_in(client, login)
+            client.headers["Cookie"] = self._sessions[login]
             yield client
+
+    def _signed_in(self, client: httpx.Client, login: str) -> str:
+        """The whole way without a browser; the cookie of the session."""
+        started = client.get("/sign-in/start")
+        at_api = httpx.get(started.headers["location"], verify=TLS)
+        back = consented(self.stack, at_api.headers["location"], login)
+        nonce = {"Cookie": at_api.headers["set-cookie"].partition(";")[0]}
+        link = httpx.get(back, headers=nonce, verify=TLS).headers["location"]
+        client.cookies.clear()
+        own = {"Cookie": started.headers["set-cookie"].partition(";")[0]}
+        session = client.get(link, headers=own).headers["set-cookie"].partition(";")[0]
+        client.cookies.clear()
+        assert session.startswith("__Host-keyway_app="), session
+        return str(session)
 
     def post_form(self, client: httpx.Client, path: str, **fields: str) -> httpx.Response:
         """A form of our own page, filled in and sent, whether or not a page shows it."""
