@@ -46,6 +46,21 @@ def write_private(path: Path, data: bytes) -> None:
     _sync_folder(path.parent)
 
 
+def rewrite(path: Path, data: bytes) -> None:
+    """Replaces a file that is no secret by these bytes, whole or not at all, with its mode. A link stays one.
+
+    Raises OSError, and then the file is as it was.
+    """
+    target = path.resolve()
+    draft = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.tmp")
+    try:
+        draft.write_bytes(data)
+        draft.chmod(stat.S_IMODE(target.stat().st_mode))
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def make_private_folder(folder: Path) -> None:
     """Makes a folder that only its owner may enter, with its parents."""
     try:

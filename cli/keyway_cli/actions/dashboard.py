@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from keyway_cli.actions.context import Context
 from keyway_cli.errors import KeywayError, Misconfigured
-from keyway_cli.files import reason
+from keyway_cli.files import reason, rewrite
 
 _README: Final = ("README.md", "readme.md", "Readme.md")
 
@@ -59,7 +59,7 @@ def _insert(path: Path, text: str) -> bool:
             return False
         head, separator, rest = old.partition("\n") if old.startswith("#") else ("", "", old)
         new = f"{head}\n\n{text}\n{rest}" if separator or head else f"{text}\n\n{rest}"
-        path.write_bytes(new.encode())
+        rewrite(path, new.encode())
     except UnicodeDecodeError:
         raise KeywayError(f"{path} is not UTF-8", "keyway readme prints the badge") from None
     except OSError as error:
