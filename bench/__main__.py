@@ -1,4 +1,5 @@
-"""`python -m bench [section ...]`; without any, all: pull, push, shape, flat, routes, exposure, cli, scan, memory."""
+"""`python -m bench [section ...]`; without any, all: pull, push, shape, flat, routes, exposure, dashboard, cli, scan,
+memory."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import cli, exposure, pull, push, routes
+from bench import cli, dashboard, exposure, pull, push, routes
 from bench import scan as scanning
 from bench.report import Section, show
 from bench.world import KEYS, World, open_world, write_history
 from bench.world import push as push_values
 
-SECTIONS = ("pull", "push", "shape", "flat", "routes", "exposure", "cli", "scan", "memory")
+SECTIONS = ("pull", "push", "shape", "flat", "routes", "exposure", "dashboard", "cli", "scan", "memory")
 _WIDTH = 220
 
 
@@ -75,6 +76,7 @@ def _run(stack: ExitStack, folder: Path, wanted: tuple[str, ...], minutes: float
         "push": lambda: push.measure(world()),
         "routes": lambda: routes.measure(folder),
         "exposure": lambda: exposure.measure(folder),
+        "dashboard": lambda: dashboard.measure(folder),
         "scan": lambda: scanning.scan(folder),
         "memory": lambda: pull.memory(world(), minutes),
     }

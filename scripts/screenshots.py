@@ -29,7 +29,10 @@ VIEWS: Final = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, 
 LIMITS: Final = {"RATE_LIMIT_PER_CREDENTIAL": "100000", "RATE_LIMIT_PER_ADDRESS": "100000"}
 DOCS: Final = ROOT / "docs" / "pictures"
 # What docs/dashboard.md and the README show: page, view, colours.
-SELECTION: Final = (("vaults", "desk", "light"), ("vault", "desk", "dark"), ("vault", "phone", "light"))
+SELECTION: Final = (
+    ("vaults", "desk", "light"), ("vault", "desk", "dark"), ("security", "desk", "light"), ("vault", "phone", "dark"),
+    ("exposure-report", "phone", "light"),
+)  # fmt: skip
 
 
 class Camera:
