@@ -29,7 +29,8 @@ def vault(site: Site) -> Home:
     """A vault with something in each environment."""
     made = stage.home(site.stack, "writes", keep=False)
     for environment in NEW_VAULT:
-        assert made.push({"KEY": canaries.new("W"), "OTHER": canaries.new("O")}, environment).status == 200
+        alone = {f"IN_{environment.upper()}_ALONE": canaries.new("L")}
+        assert made.push({"KEY": canaries.new("W"), "OTHER": canaries.new("O")} | alone, environment).status == 200
     return made
 
 
@@ -83,6 +84,8 @@ class TestRights:
         before, secret = vault.state(), keys(vault, "id")
         with visitor(site, vault.login_with("read")) as reader:
             page = reader.text(f"/vaults/{vault.full_name}")
+            told = re.findall(r'data-state="(\w+)" data-at="production"', page)
+            assert (set(told), len(told) > 1, "IN_PRODUCTION_ALONE" in page) == ({"hidden"}, True, False)
             assert 'aria-label="Reveal KEY in staging"' in page
             for button in ("Reveal KEY in production", "Edit KEY", "Add secret", "/import", "<option>production"):
                 assert button not in page
