@@ -150,4 +150,4 @@ def real_source(path: Path) -> Path:
 def _inside_same_repository(path: Path, target: Path) -> bool:
     root = git.top_level(path.absolute().parent)
     home = (root or path.absolute().parent).resolve()
-    return target.is_relative_to(home) and ".git" not in target.relative_to(home).parts
+    return target.is_relative_to(home) and not git.leads_into(target.relative_to(home))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from keyway_cli.errors import Misconfigured
@@ -57,3 +57,8 @@ def is_tracked(path: Path) -> bool:
 def is_ignored(path: Path) -> bool:
     """Whether git would ignore a file that it does not track yet."""
     return ask("check-ignore", "--quiet", "--", path.name, folder=path.parent).code == 0
+
+
+def leads_into(path: PurePath) -> bool:
+    """Whether a path leads into git's own folder. Many systems take .GIT for it too, and Windows `.git.` and GIT~1."""
+    return any(part.casefold().rstrip(" .") in {".git", "git~1"} for part in path.parts)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 from elsewhere import ABSENT
-from keyway_cli import files, system
+from keyway_cli import files, git, system
+from keyway_cli.refused import is_refused
 from peer import Answer, Peer, Request, listening, pulled
 from person import Done, Person
 
@@ -142,3 +143,20 @@ def test_a_file_on_windows_is_opened_to_its_person_alone(monkeypatch: pytest.Mon
     icacls.unlink()
     files.write_private(tmp_path / "y", b"canary")
     assert (tmp_path / "y").read_bytes() == b"canary"
+
+
+def test_names_have_no_case_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There `Path` is PATH; elsewhere it is a name like any other. What loads code on macOS is refused everywhere."""
+    assert [is_refused(name) for name in ("PATH", "Path", "ld_preload", "DYLD_X", "GOOD")] == [
+        *(True, False, False, True, False)
+    ]
+    monkeypatch.setattr("keyway_cli.system.WINDOWS", True)
+    assert all(is_refused(name) for name in ("PATH", "Path", "ld_preload", "Bash_Env", "dyld_x"))
+    assert not is_refused("Good")
+
+
+@pytest.mark.parametrize("name", [".git", ".GIT", ".Git.", ".git ", "GIT~1"])
+def test_the_folder_of_git_by_any_name(name: str) -> None:
+    """What other systems take for .git is no place for a file of values."""
+    assert git.leads_into(PurePath("a", name, "config"))
+    assert not git.leads_into(PurePath("a", f"{name}x".replace(" ", "")))

@@ -57,7 +57,20 @@ def test_no_environment_no_program(alice: Person) -> None:
 
 def test_names_that_change_how_programs_start_are_left_out(alice: Person) -> None:
     """Whatever a server sends: named in a warning, and not in the program's environment."""
-    names = ["PATH", "LD_PRELOAD", "BASH_ENV", "ENV", "GITHUB_ENV", "GITHUB_PATH", "1A", "A B", "A=B", "", "A\nB"]
+    names = [
+        "PATH",
+        "LD_PRELOAD",
+        "DYLD_INSERT_LIBRARIES",
+        "BASH_ENV",
+        "ENV",
+        "GITHUB_ENV",
+        "GITHUB_PATH",
+        "1A",
+        "A B",
+        "A=B",
+        "",
+        "A\nB",
+    ]
     with listening(lambda _: pulled(dict.fromkeys(names, "canary-x") | {"GOOD": "1"})) as server:
         done = run(alice, server, sys.executable, "-c", "import os; print(dict(os.environ))")
     assert done.returncode == 0, done.stderr

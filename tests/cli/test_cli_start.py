@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -19,23 +18,6 @@ from situations import TABLE, Row
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 
 
-def times_bare_python(command: list[str], person: Person, enough: float) -> float:
-    """How many times as long as bare Python a command takes: best of 15 each, taken in turns.
-
-    A busy machine only ever makes a run slower, so up to three more rounds may better the best.
-    """
-    best = {"bare": float("inf"), "ours": float("inf")}
-    commands = {"bare": [sys.executable, "-c", "pass"], "ours": command}
-    for _ in range(4):
-        for name in [*commands] * 15:
-            start = time.perf_counter()
-            subprocess.run(commands[name], cwd=person.clone, env=person.variables, check=True, capture_output=True)
-            best[name] = min(best[name], time.perf_counter() - start)
-        if best["ours"] < enough * best["bare"]:
-            break
-    return best["ours"] / best["bare"]
-
-
 def imported(person: Person, *arguments: str) -> set[str]:
     """Every module that a command loads."""
     done = subprocess.run(
@@ -47,17 +29,6 @@ def imported(person: Person, *arguments: str) -> set[str]:
         check=False,
     )
     return set(re.findall(r"\| +([\w.]+)$", done.stderr.decode(), re.MULTILINE))
-
-
-def test_the_version_costs_little_more_than_python(alice: Person) -> None:
-    """`keyway --version` takes at most three times bare Python."""
-    assert times_bare_python([KEYWAY, "--version"], alice, 3) < 3
-
-
-def test_running_a_program_online_is_quick(alice: Person) -> None:
-    """`keyway run -- true` takes at most twelve times bare Python, git and one request included."""
-    with listening(lambda _: pulled({f"K{number}": "v" for number in range(100)})) as server:
-        assert times_bare_python([KEYWAY, "run", "--", "true"], alice.at(server.url), 12) < 12
 
 
 def test_the_version_is_answered_before_anything_is_loaded(alice: Person) -> None:

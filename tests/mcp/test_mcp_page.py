@@ -43,7 +43,10 @@ def offered(person: Person, mode: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 def test_the_tools_are_those_of_the_snapshot(tmp_path: Path, mode: str) -> None:
-    """In both eras of the protocol. After a wanted change: `python tests/mcp/test_mcp_page.py`."""
+    """In both eras of the protocol.
+
+    After a wanted change: `PYTHONPATH=tests:tests/cli .venv/bin/python tests/mcp/test_mcp_page.py`.
+    """
     found = offered(Person(tmp_path / "p"), mode)
     assert found == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from keyway_core import dotenv
-from keyway_core.names import is_key, is_refused_key, unstorable
+from keyway_core.names import is_key, unstorable
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli import envfiles
@@ -17,6 +17,7 @@ from keyway_cli.api import Place, Pulled
 from keyway_cli.changes import Changes, compare
 from keyway_cli.errors import KeywayError, UsageProblem
 from keyway_cli.files import is_private
+from keyway_cli.refused import is_refused
 from keyway_cli.terminal import Terminal, one_line
 
 
@@ -45,7 +46,7 @@ def pull(context: Context, *, file: str, force: bool) -> None:
 
 def usable(terminal: Terminal, values: Mapping[str, Sensitive]) -> dict[str, Sensitive]:
     """The values whose names no file and no process has to fear; the others are named and left out."""
-    refused = sorted(key for key in values if not is_key(key) or is_refused_key(key))
+    refused = sorted(key for key in values if not is_key(key) or is_refused(key))
     if refused:
         terminal.warn(
             f"left out, because these names change how programs start or are no names: {one_line(', '.join(refused))}"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from keyway_core.names import is_key, is_refused_key, unstorable
+from keyway_core.names import is_key, unstorable
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli import system
@@ -15,6 +15,7 @@ from keyway_cli.actions.consent import may_show
 from keyway_cli.actions.context import Context
 from keyway_cli.actions.obtain import Caching, obtain
 from keyway_cli.errors import UsageProblem
+from keyway_cli.refused import is_refused
 from keyway_cli.running.choosing import chosen, inherited
 from keyway_cli.running.starting import become, refuse_too_long
 from keyway_cli.terminal import Terminal, one_line
@@ -62,7 +63,7 @@ def handed_over(terminal: Terminal, values: Mapping[str, Sensitive], wishes: Wis
     refused = sorted(
         key
         for key, value in wanted.items()
-        if not is_key(key) or is_refused_key(key) or unstorable(value.reveal()) is not None
+        if not is_key(key) or is_refused(key) or unstorable(value.reveal()) is not None
     )
     if refused:
         terminal.warn(f"not handed to the program: {one_line(', '.join(refused))}")

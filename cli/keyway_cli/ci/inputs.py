@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from keyway_core.names import is_repository
 from keyway_core.sensitive import Sensitive
 
+from keyway_cli import git
 from keyway_cli.api import Place
 from keyway_cli.errors import Misconfigured, UsageProblem
 from keyway_cli.origin import Origin, parse_origin
@@ -126,7 +127,7 @@ def _env_file(environ: Mapping[str, str]) -> Path | None:
     workspace = Path(environ.get("GITHUB_WORKSPACE") or ".").resolve()
     try:
         target = (workspace / named).resolve()
-        inside = target.is_relative_to(workspace) and ".git" not in target.relative_to(workspace).parts
+        inside = target.is_relative_to(workspace) and not git.leads_into(target.relative_to(workspace))
     except (OSError, RuntimeError, ValueError):  # a link to itself, a NUL
         raise UsageProblem("the input env-file names no file that could be written") from None
     if not inside and not _flag(environ, "ENV_FILE_OUTSIDE_WORKSPACE"):

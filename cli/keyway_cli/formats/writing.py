@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from keyway_core import dotenv
-from keyway_core.names import is_key, is_refused_key, unstorable
+from keyway_core.names import is_key, unstorable
 from keyway_core.sensitive import Sensitive
 
 from keyway_cli.errors import KeywayError
+from keyway_cli.refused import is_refused
 
 Values = Mapping[str, Sensitive]
 Fault = Callable[[str, str], str | None]
@@ -83,7 +84,7 @@ def is_label(name: str) -> bool:
 def _fault(chosen: Format, key: str, value: str) -> str | None:
     if not is_key(key):
         return "is no name (letters, digits and _, no digit first, at most 256 characters)"
-    if is_refused_key(key):
+    if is_refused(key):
         return "is a name that changes how programs start"
     if (reason := unstorable(value)) is not None:
         return f"contains {reason}"
