@@ -77,6 +77,13 @@ class TestRules:
             assert "No run can read it" in row(page, "production")
             assert window.complaints == []
 
+    def test_on_a_phone_the_tab_of_the_page_is_in_sight(self, site: Site, vault: Home) -> None:
+        """The bar is longer than the screen, and stands where the page is; the page itself is not wider."""
+        with site.window(vault.admin, viewport={"width": 390, "height": 844}) as window:
+            page = window.go(f"/vaults/{vault.full_name}/ci")
+            expect(page.get_by_role("link", name="CI", exact=True)).to_be_in_viewport(ratio=0.9)
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+
     def test_the_workflow_names_the_chosen_environment_and_this_server(self, admin: Visitor, vault: Home) -> None:
         """And the id token, without which it cannot prove anything."""
         text = admin.text(f"/vaults/{vault.full_name}/ci?environment=staging")

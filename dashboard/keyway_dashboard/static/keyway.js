@@ -305,4 +305,6 @@
     }
   });
   all(".toast-note").forEach(age);
+  // On a narrow screen the tab of this page may be further along its bar.
+  for (const tab of all(".tabs-line [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 64;
 })();
