@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import zipfile
@@ -184,6 +185,19 @@ def test_an_archive_that_unpacks_to_too_much_is_not_unpacked() -> None:
         found("o.1pux", packed({"export.data": b" " * (REQUEST_BODY_BYTES + 1)}))
     with pytest.raises(Unreadable, match="no 1PUX"):
         found("o.1pux", packed({"other": b"{}"}))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_an_archive_with_a_wrong_byte_is_read_or_refused(method: int) -> None:
+    """Whichever byte it is, and however it was packed."""
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w", method) as archive:
+        archive.writestr("export.data", b'{"accounts": [1, 2, 3]}' * 9 + bytes(range(99)))
+    for place in range(len(kept.getvalue())):
+        data = bytearray(kept.getvalue())
+        data[place] ^= 0xFF
+        with contextlib.suppress(Unreadable):
+            decoded(bytes(data))
 
 
 KEYS: Final[dict[str, tuple[str, Any, str]]] = {

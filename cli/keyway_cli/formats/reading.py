@@ -6,6 +6,7 @@ file cannot become a large one. What cannot be read is told by its line or key, 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -94,15 +95,28 @@ _BY_SUFFIX: Final = {"yaml": "yaml", "yml": "yaml", "csv": "csv", "env": "dotenv
 
 
 def _unpacked(data: bytes) -> bytes:
+    import zlib
     from io import BytesIO
     from zipfile import BadZipFile, ZipFile
 
+    damaged: tuple[type[Exception], ...] = (
+        BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        EOFError,
+    )
+    with contextlib.suppress(ImportError):  # not every Python has it
+        from lzma import LZMAError
+
+        damaged += (LZMAError,)
     try:
         with ZipFile(BytesIO(data)) as archive, archive.open(_IN_ARCHIVE) as file:
             found = file.read(REQUEST_BODY_BYTES + 1)
     except KeyError:
         raise Unreadable(f"an archive without {_IN_ARCHIVE}, so it is no 1PUX file of 1Password") from None
-    except (BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError):
+    except (*damaged, ValueError):
         raise Unreadable("an archive that is damaged, or protected by a password") from None
     if len(found) > REQUEST_BODY_BYTES:
         raise Unreadable(f"{_IN_ARCHIVE} is larger than {REQUEST_BODY_BYTES} bytes")
