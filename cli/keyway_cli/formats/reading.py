@@ -99,14 +99,8 @@ def _unpacked(data: bytes) -> bytes:
     from io import BytesIO
     from zipfile import BadZipFile, ZipFile
 
-    damaged: tuple[type[Exception], ...] = (
-        BadZipFile,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        OSError,
-        EOFError,
-    )
+    damaged: tuple[type[Exception], ...] = (BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+    damaged += (OSError, EOFError, ValueError)
     with contextlib.suppress(ImportError):  # not every Python has it
         from lzma import LZMAError
 
@@ -116,7 +110,7 @@ def _unpacked(data: bytes) -> bytes:
             found = file.read(REQUEST_BODY_BYTES + 1)
     except KeyError:
         raise Unreadable(f"an archive without {_IN_ARCHIVE}, so it is no 1PUX file of 1Password") from None
-    except (*damaged, ValueError):
+    except damaged:
         raise Unreadable("an archive that is damaged, or protected by a password") from None
     if len(found) > REQUEST_BODY_BYTES:
         raise Unreadable(f"{_IN_ARCHIVE} is larger than {REQUEST_BODY_BYTES} bytes")
