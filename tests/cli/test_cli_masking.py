@@ -80,6 +80,8 @@ def test_everything_else_gets_through(noise: bytes, sizes: list[int]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(min_size=16, max_size=40), st.integers(1, 9), st.booleans())
 @example("000ps://github.c", 1, False)  # noqa: FBT003 - ends in what many values share
+@example("sslmode=verify-f", 1, False)  # noqa: FBT003 - is what many values share
+@example("sslmode=verify-f", 9, True)  # noqa: FBT003
 def test_a_value_of_any_text_is_masked_however_it_is_cut(value: str, size: int, silence: bool) -> None:  # noqa: FBT001
     """What is around it stays. A program that pauses inside a value shows at most five bytes of it."""
     raw = value.encode(errors="surrogatepass").decode(errors="replace").encode()

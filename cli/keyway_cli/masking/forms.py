@@ -47,6 +47,12 @@ def is_masked(value: str) -> bool:
     return len(raw) >= SHORTEST and raw not in TRIVIAL and not (raw.isdigit() and len(raw) < 6)
 
 
+def _is_public(value: str) -> bool:
+    """Whether many values hold all that it is made of. Such a one is hidden whole, because no piece of it is."""
+    raw = value.encode()
+    return all(raw[place : place + GRAM] in PUBLIC_GRAMS for place in range(len(raw) - GRAM + 1))
+
+
 def text_forms(value: str) -> set[bytes]:
     """A value as text may hold it: raw, and escaped for URLs, JSON, shells, `.env`, Python and HTML."""
     import html
@@ -110,7 +116,7 @@ class Lookup:
 
     def __init__(self, values: Iterable[str]) -> None:
         wanted = [value for value in dict.fromkeys(values) if is_masked(value)]
-        long = [value for value in wanted if len(value.encode()) >= FROM_LENGTH]
+        long = [value for value in wanted if len(value.encode()) >= FROM_LENGTH and not _is_public(value)]
         total = sum(len(value.encode()) for value in long) * 14
         self.step: Final = max(1, -(-total // MOST_GRAMS))
         self.grams: Final[set[bytes]] = set()
@@ -121,7 +127,7 @@ class Lookup:
         for value in long:
             self._add_long(value)
         for value in wanted:
-            if len(value.encode()) < FROM_LENGTH:
+            if len(value.encode()) < FROM_LENGTH or _is_public(value):
                 self._add_short(value)
         self.heads: Final = {gram[place : place + HEAD] for gram in self.grams for place in range(GRAM - HEAD + 1)}
         self.longest_short: Final = max((len(form) for forms in self.shorts.values() for form in forms), default=0)
