@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +11,7 @@ from keyway_standalone.processes import Stack
 from opened import environment
 from oracle.report import pytest_terminal_summary  # noqa: F401 - pytest finds it here
 from order import pytest_collection_modifyitems  # noqa: F401 - and this
-from stack import running_stack, sign_in
+from stack import ended_processes, running_stack, sign_in
 from standins.mailbox import MailServer, taking_mail
 
 # Who starts us in the background makes us ignore Ctrl-C or the end of a terminal, and so would every command of a test.
@@ -19,6 +19,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed because a server is gone says so."""
+    report = yield
+    if report.failed and (gone := ended_processes()):
+        report.sections.append(("processes that are not there", gone))
+    return report
 
 
 @pytest.fixture(scope="session")

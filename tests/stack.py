@@ -18,6 +18,8 @@ from keyway_standalone.processes import Stack
 from template import furnish
 
 _SIGN_IN_SECONDS: Final = 30.0
+# Those that run now; a failed test tells which of their processes ended.
+_RUNNING: Final[list[Stack]] = []
 # Nothing here speaks TLS; a context of its own for each client would cost 50 ms.
 TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 # All of 127/8 is this machine on Linux: with an address per client no test eats another's share of a limit.
@@ -42,7 +44,17 @@ def running_stack(**options: Any) -> Iterator[Stack]:
         if options.get("only") is None:
             furnish(folder, options.get("seed", 1), folder.with_name("template"))
         with Stack(folder, **options) as stack:
-            yield stack
+            _RUNNING.append(stack)
+            try:
+                yield stack
+            finally:
+                _RUNNING.remove(stack)
+
+
+def ended_processes() -> str:
+    """A line for every process of a running installation that is not there, with the end of its log."""
+    gone = [process for stack in _RUNNING for process in stack.wanted if not process.running]
+    return "\n".join(f"{process.name} {process.how_it_ended}:\n{process.last_lines()}" for process in gone)
 
 
 def http(stack: Stack, token: str | None = None) -> httpx.Client:

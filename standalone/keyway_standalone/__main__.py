@@ -13,9 +13,9 @@ from keyway_core.dotenv import DotenvError, decode, parse
 from rich.console import Console
 
 from .accounts import account_of
+from .ports import PORTS
 from .process import ProcessError
 from .processes import Stack
-from .state import PORTS
 from .supervisor import real_github, run
 
 _REPOSITORY: Final = Path(__file__).resolve().parents[2]

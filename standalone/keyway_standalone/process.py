@@ -108,7 +108,7 @@ class Process:
     def wait_ready(self, seconds: float = _READY_SECONDS) -> None:
         """Returns when the process serves; ProcessError when it ends before that or takes longer than `seconds`."""
         deadline = time.monotonic() + seconds
-        while not self.ready():
+        while not (self.ready() and self.running):  # another program may answer at its port
             if not self.running:
                 raise ProcessError(f"{self.name} {self.how_it_ended}:\n{self.last_lines()}")
             if time.monotonic() > deadline:

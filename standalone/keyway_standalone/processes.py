@@ -17,9 +17,10 @@ from .accounts import PROCESSES, account_of
 from .control import Control
 from .github_standin.world import World
 from .interpreter import module_command
+from .ports import port_is_free
 from .postgres import APP, OWNER, Postgres
 from .process import Command, Process, ProcessError
-from .state import APP_ID, StateFolder, port_is_free
+from .state import APP_ID, StateFolder
 
 Overlay = Mapping[str, str | None]
 # Who must serve before whom. Those of one row start together; the one that makes its files first is the last.

@@ -7,9 +7,7 @@ import fcntl
 import hmac
 import json
 import os
-import random
 import secrets
-import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -29,15 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from .accounts import Account, account_of, write_private
 from .interpreter import base_environment
+from .ports import free_ports
 from .postgres import Passwords
 from .process import ProcessError, kill_all
 
 # Demo numbers start where no real person, App or repository is (design.md 2).
 APP_ID: Final = 2**40 + 1
-PORTS: Final = {"backend": 8080, "ops": 8081, "dashboard": 3000, "crypto": 50051, "postgres": 5433, "github": 8090}
-# Below the range from which Linux takes the ports of outgoing connections, so that a picked port stays free.
-_FREE_PORTS: Final = range(20_000, 32_000)
-_PORTS_PER_STARTER: Final = 120  # each program that starts stacks has a share, so that two never pick the same
 # Six words of it are 37 bits, for a page on loopback that pauses after a few wrong tries.
 _WORDS: Final = (Path(__file__).parent / "words.txt").read_text(encoding="utf-8").split()
 
@@ -167,25 +162,6 @@ class StateFolder:
             account_of(name).own(self.certificates / f"{name}.key")
         for certificate in self.certificates.glob("*.crt"):
             certificate.chmod(0o644)
-
-
-def free_ports() -> dict[str, int]:
-    """A free loopback port for every server of a stack."""
-    shares = len(_FREE_PORTS) // _PORTS_PER_STARTER
-    first = _FREE_PORTS.start + os.getpid() % shares * _PORTS_PER_STARTER
-    candidates = random.sample(range(first, first + _PORTS_PER_STARTER), _PORTS_PER_STARTER)
-    return dict(zip(PORTS, filter(port_is_free, candidates), strict=False))
-
-
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _new_instance(seed: int, ports: dict[str, int]) -> Instance:

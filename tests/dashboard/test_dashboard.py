@@ -17,17 +17,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from keyway_standalone.ports import free_port
 
 SESSION_SECRET = secrets.token_urlsafe(32)
 HEALTHY = b'{"status":"healthy","version":"9.8.7"}'
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class ScriptedBackend:

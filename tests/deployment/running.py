@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from deployment_facts import ROOT
 from keyway_core import dotenv
+from keyway_standalone.ports import free_port
 
 DOMAIN: Final = "keyway.localhost"
 KEYWAY: Final = str(Path(sys.executable).with_name("keyway"))
@@ -41,14 +42,6 @@ def run(*command: str, seconds: float = 120, **options: Any) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds, **options)
     assert done.returncode == 0, f"{' '.join(command[:6])} … ended with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def compose_command() -> list[str]:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from keyway_standalone.ports import free_port
 from keyway_standalone.process import Process
 from keyway_standalone.processes import Stack
-from keyway_standalone.state import port_is_free
 from stack import running_stack
 
 from tests.invariants.api import Client, Place
@@ -238,13 +238,6 @@ def ready_at(ops_port: int) -> Callable[[], bool]:
             return False
 
     return ready
-
-
-def free_port() -> int:
-    """A loopback port that nobody has."""
-    while not port_is_free(port := secrets.randbelow(10_000) + 20_000):
-        pass
-    return port
 
 
 STORED = ("crypto_keys", "environments", "instance", "revisions", "secret_values", "secrets", "vaults")

@@ -1,8 +1,11 @@
-"""Figures that tests have measured, at the end of the run: each `record_property` of a test that passed is one line."""
+"""Figures that tests have measured, at the end of the run: each `record_property` of a test that passed is one line.
+What failed goes to the file FAILED_TESTS as well, an argument of pytest a line, for scripts/test."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("measured")
         for line in lines:
             terminalreporter.write_line(line)
+    if path := os.environ.get("FAILED_TESTS"):
+        wrong = [report.nodeid for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])]
+        Path(path).write_text("".join(f"{name}\n" for name in dict.fromkeys(wrong)), encoding="utf-8")
 
 
 def _recorded(reports: list[pytest.TestReport]) -> Iterator[str]:

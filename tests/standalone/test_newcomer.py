@@ -15,7 +15,7 @@ import psutil
 import pytest
 from keyway_standalone.demo import DemoError, _leaked, _sample_values, require
 from keyway_standalone.github_standin.seeding import make_world
-from keyway_standalone.state import free_ports
+from keyway_standalone.ports import free_ports
 from printed import end, read_until
 from stack import TLS, state_folder
 

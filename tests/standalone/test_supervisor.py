@@ -16,9 +16,9 @@ import httpx
 import psutil
 import pytest
 from keyway_standalone.accounts import account_of
+from keyway_standalone.ports import PORTS, free_ports
 from keyway_standalone.process import ProcessError
 from keyway_standalone.processes import Stack
-from keyway_standalone.state import PORTS, free_ports
 from printed import end, read_until
 from stack import TLS, running_stack, state_folder
 

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from keyway_backend.db import demands
 from keyway_backend.db.engine import Database, one, run
+from keyway_standalone.ports import free_ports
 from keyway_standalone.postgres import APP, OWNER, Postgres
-from keyway_standalone.state import free_ports
 from psycopg_pool import PoolTimeout
 
 

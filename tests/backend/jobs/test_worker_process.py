@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import httpx
 from keyway_backend.platform.settings import Settings
+from keyway_standalone.ports import free_port
 from keyway_standalone.processes import Stack
 
 _SECONDS = 30.0
@@ -23,8 +23,7 @@ def worker_process(stack: Stack, log: Path) -> Iterator[tuple[subprocess.Popen[b
     """A worker with the backend's own configuration, and the address of its ops port."""
     given = stack.backend.command().environment
     environment = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     environment |= {"PATH": "/usr/bin:/bin", "OPS_PORT": str(port)}
     command = [sys.executable, "-m", "keyway_backend", "worker"]
     with log.open("wb") as lines, subprocess.Popen(command, env=environment, stderr=lines) as child:

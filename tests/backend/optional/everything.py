@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 
 import redis
 from fakeredis import TcpFakeServer
+from keyway_standalone.ports import free_port
 from keyway_standalone.processes import Stack
 from limits.aio.storage.redis.redispy import RedispyBridge
 from oracle.stage import GitHub, Home, create_vault
@@ -140,9 +140,7 @@ def eventually(holds: Callable[[], Any]) -> None:
 @contextmanager
 def counters() -> Iterator[int]:
     """The port of something that speaks the protocol of Redis."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     server = TcpFakeServer(("127.0.0.1", port), server_type="redis")
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from fakeredis import TcpFakeServer
 from keyway_backend.platform.address import networks
 from keyway_backend.platform.errors import TooManyRequests
 from keyway_backend.platform.limits import WINDOW_SECONDS, Limit, Limits, Memory, Plan, Shared, network_of, plan_of
+from keyway_standalone.ports import free_port
 from keyway_standalone.processes import Stack
 from limits.aio.storage.redis.redispy import RedispyBridge
 from oracle import stage
@@ -259,14 +259,6 @@ def shared_server(port: int) -> Iterator[TcpFakeServer]:
         server.shutdown()
         server.server_close()
         thread.join(10)
-
-
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
 
 
 class TestSharedCounters:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from keyway_standalone.state import free_ports
+from keyway_standalone.ports import free_ports
 
 
 def variables(folder: Path) -> dict[str, str]:

@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 from keyway_backend.platform.settings import Settings
+from keyway_standalone.ports import free_ports
 from keyway_standalone.processes import Stack
 from oracle.wire import Answer, Header
 
@@ -108,21 +108,16 @@ def process(stack: Stack, log: Path, *arguments: str, **changes: str) -> Iterato
     """Another backend, or a worker, on the suite's database: the process, and the address of its public port."""
     given = stack.backend.command().environment
     environment = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
-    ports = [_free_port(), _free_port()]
-    environment |= {"PATH": "/usr/bin:/bin", "PORT": str(ports[0]), "OPS_PORT": str(ports[1])} | changes
+    ports = free_ports()
+    environment |= {"PATH": "/usr/bin:/bin", "PORT": str(ports["backend"]), "OPS_PORT": str(ports["ops"])} | changes
     command = [sys.executable, "-m", "keyway_backend", *arguments]
     with log.open("wb") as lines, subprocess.Popen(command, env=environment, stderr=lines) as child:
         try:
-            _wait_ready(child, f"http://127.0.0.1:{ports[1]}/readyz", log)
-            yield child, f"http://127.0.0.1:{ports[0]}"
+            _wait_ready(child, f"http://127.0.0.1:{ports['ops']}/readyz", log)
+            yield child, f"http://127.0.0.1:{ports['backend']}"
         finally:
             if child.poll() is None:
                 os.kill(child.pid, signal.SIGKILL)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def _wait_ready(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
