@@ -232,6 +232,11 @@ def projects(api: Api, provider: str) -> list[Json]:
     return _list(api.call("GET", f"/v1/integrations/providers/{_quoted(provider)}/all-projects"), "projects")
 
 
+def projects_of(api: Api, connection_id: str) -> list[Json]:
+    """What one connection reaches. Unlike `projects`, raises KeywayError when the provider does not answer."""
+    return _list(api.call("GET", f"/v1/integrations/connections/{_quoted(connection_id)}/projects"), "projects")
+
+
 def sync_preview(api: Api, repository: str, wanted: Json) -> Json:
     """What a sync would do, in names."""
     owner, name = map(_quoted, repository.split("/"))

@@ -80,9 +80,11 @@ def of_machine(line: str, says: str, **other: Any) -> Rows:
     return apart | {"bad file": "reads no file", "full disk": Row(words, 1, "no space left on device")} | other
 
 
+ACCOUNT: Final = b"provider-access-token\n"  # what the stand-in for Railway takes
 FULL: Final = {"who": "full"}
 _CHANGED: Final = ("set", "A={unique}", "--yes")
 _IMPORTED: Final = ("set", "IMPORTED={unique}", "--yes")
+_THERE: Final = ("set", "ONLY_THERE={unique}", "--yes", "-e", "staging")
 
 TABLE: Final[dict[str, Rows]] = {
     "login": of_account(
@@ -161,7 +163,7 @@ TABLE: Final[dict[str, Rows]] = {
         unknown=typed("unset NOPE --yes", 4, "NOPE"),
         **{
             "no permission": typed("unset KEPT --yes", 4, who="reader"),
-            "full disk": "prints nothing before it has done its work",
+            "full disk": typed("unset GONE --yes", 1, "no space left on device", who="remover"),
         },
     ),
     "export": of_server(
@@ -228,26 +230,32 @@ TABLE: Final[dict[str, Rows]] = {
     "api-keys": of_account("api-keys list --json", "keys", unknown=typed("api-keys revoke NOPE --yes", 4, "NOPE")),
     "connect": of_account("connect railway", "", unknown=typed("connect heroku", 2, "heroku"))
     | {
-        "works": "needs a provider: test_cli_manage.py has one",
+        "works": typed("connect railway", 0, "connected railway as Ada", stdin=ACCOUNT),
         "not signed in": typed("connect railway", 3, "keyway login"),
         "offline": typed("connect railway", 75, "cannot reach"),
         "dead server": typed("connect railway", 75, "cannot reach"),
-        "full disk": "prints nothing before it has done its work",
+        "full disk": typed("connect railway", 1, "no space left on device", stdin=ACCOUNT),
         "interrupted": typed("connect railway", 130, "interrupted"),
     },
     "connections": of_account("connections --json", "connections"),
     "disconnect": of_account("disconnect netlify --yes", "", unknown=typed("disconnect netlify --yes", 4, "netlify"))
     | {
-        "works": "needs a provider: test_cli_manage.py has one",
-        "full disk": "prints nothing before it has done its work",
+        "works": typed("disconnect railway --yes", 0, "disconnected railway", who="connected"),
+        "full disk": typed("disconnect railway --yes", 1, "no space left on device", who="connected"),
     },
-    "sync": of_server("sync railway --yes", "", unknown=typed("sync heroku", 4, "keyway connections"))
-    | {
-        "works": "needs a provider: test_cli_manage.py has one",
-        "no vault": "needs a provider: test_cli_manage.py has one",
-        "no permission": "needs a provider: test_cli_manage.py has one",
-        "full disk": "prints nothing before it has done its work",
-    },
+    "sync": of_server(
+        "sync railway --yes -e staging --provider-env production",
+        "",
+        conflict=typed(
+            "sync railway --pull -e staging --provider-env production",
+            0,
+            "nothing was left to do",
+            who="puller",
+            meanwhile=_THERE,
+        ),
+        unknown=typed("sync heroku", 4, "keyway connections"),
+        works=typed("sync railway --yes -e staging --provider-env production", 0, "synced production", who="syncer"),
+    ),
     "open": of_machine("open -r acme/app", "https://app.example.com/vaults/acme/app")
     | {"bad file": typed("open -r acme/app", 78, "keyway.toml")},
     "readme": of_machine("readme -r acme/app", "badge.svg")

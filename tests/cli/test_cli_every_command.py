@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -14,10 +15,12 @@ from urllib.parse import quote
 import pytest
 from keyway_cli.registry import VERBS
 from keyway_standalone.processes import Stack
+from oracle.report import Record
 from peer import Answer, Peer, Request, listening
 from person import KEYWAY, NOBODY, Dialogue, Done, Person
-from situations import SITUATIONS, TABLE, Row
-from stack import sign_in
+from situations import ACCOUNT, SITUATIONS, TABLE, Row
+from stack import running_stack, sign_in
+from standins.providers import Providers, providers
 
 ALONE = ("unshare", "--net")
 ELSEWHERE = {"KEYWAY_DASHBOARD_URL": "https://app.example.com"}
@@ -29,7 +32,7 @@ def command_of(verb: str, situation: str) -> Row:
     return row
 
 
-def test_every_command_has_its_rows() -> None:
+def test_every_command_has_its_rows(record_property: Record) -> None:
     """Each of the registry, each situation: a row, or a reason why there is none."""
     assert set(VERBS) - set(TABLE) == set()
     for verb, rows in TABLE.items():
@@ -37,13 +40,20 @@ def test_every_command_has_its_rows() -> None:
         assert all(isinstance(row, Row) or len(row) > 10 for row in rows.values()), verb
         typed = [row.typed[0] for row in rows.values() if isinstance(row, Row)]
         assert set(typed) == {verb}
+    for situation in SITUATIONS:
+        tried = [verb for verb, rows in TABLE.items() if isinstance(rows[situation], Row)]
+        reasons = Counter(row for rows in TABLE.values() if isinstance(row := rows[situation], str))
+        told = "".join(f"; {count} {reason}" for reason, count in reasons.most_common())
+        record_property(f"commands, {situation}", f"{len(tried)} of {len(TABLE)} tried{told}")
 
 
 class Scene:
     """One repository with a vault and one without, and everybody who tries something there."""
 
-    def __init__(self, stack: Stack, tokens: dict[str, str], folder: Path, full: Path) -> None:
-        self._stack, self._tokens, self._folder = stack, tokens, folder
+    def __init__(self, stack: Stack, there: Providers, folder: Path, full: Path) -> None:
+        self._stack, self.there, self._folder = stack, there, folder
+        cast = ("outsider", "teammate", "reader", "stranger")
+        self._tokens = {name: sign_in(stack, stack.control.login(name)) for name in cast}
         owner = stack.control.login("outsider")
         self.filled, self.bare = (f"{owner}/{kind}-{os.urandom(4).hex()}" for kind in ("filled", "bare"))
         for name in (self.filled, self.bare):
@@ -86,6 +96,8 @@ class Scene:
         assert owner.keyway("unset", "LOST_pipe", "LOST_term", "TAKEN", "--yes").code == 0
         assert owner.keyway("set", "TAKEN=1").code == 0
         (owner.clone / ".env.staging").unlink()
+        for name in ("owner", "stranger"):
+            assert self.people[name].keyway("connect", "railway", stdin=ACCOUNT).code == 0
         for name in ("changer", "reader"):
             self.people[name].write("A=mine\n")
         self.people["broken"].write("environment = 3\n", "keyway.toml")
@@ -95,7 +107,19 @@ class Scene:
         self.people["full"].write("# Title\n", "README.md")
 
     def fresh(self, kind: str) -> Person:
-        """Somebody who signs in or out, and is needed once."""
+        """Somebody who signs in or out, or has something elsewhere, and is needed once."""
+        if kind == "connected":
+            connected = self._person("teammate")
+            assert connected.keyway("connect", "railway", stdin=ACCOUNT).code == 0
+            return connected
+        if kind == "remover":
+            assert self.people["owner"].keyway("set", "GONE=1").code == 0
+            return self.people["owner"]
+        if kind in {"syncer", "puller"}:
+            self.there.variables.clear()
+            self.there.variables |= {"A": "older", "ONLY_THERE": "from-there"}
+            self.people["owner"].keyway("unset", "ONLY_THERE", "--yes", "-e", "staging")
+            return self.people["owner"]
         person = self._person(None)
         if kind == "damaged":
             self._keep(person, "{")
@@ -144,12 +168,14 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def scene(stack: Stack, tokens: dict[str, str], tmp_path_factory: pytest.TempPathFactory, full: Path) -> Scene:
-    made = Scene(stack, tokens, tmp_path_factory.mktemp("scene"), full / "person")
-    for number in range(2_000):  # more pages than the disk has; the last ones one by one, since it counts loosely
-        with contextlib.suppress(OSError):
-            (full / f"filler-{number}").write_bytes(b"x")
-    return made
+def scene(tmp_path_factory: pytest.TempPathFactory, full: Path) -> Iterator[Scene]:
+    """An installation that knows providers, with everybody in it; the disk is full afterwards."""
+    with providers() as there, running_stack(backend_env=there.environment()) as stack:
+        made = Scene(stack, there, tmp_path_factory.mktemp("scene"), full / "person")
+        for number in range(2_000):  # more pages than the disk has; the last ones one by one, since it counts loosely
+            with contextlib.suppress(OSError):
+                (full / f"filler-{number}").write_bytes(b"x")
+        yield made
 
 
 class Silent:
@@ -319,3 +345,26 @@ def test_the_help_of_every_command_is_an_answer(alice: Person) -> None:
         done = alice.keyway(verb, "-h")
         assert (done.code, done.err) == (0, ""), verb
         assert done.out.startswith(f"Usage: keyway {verb} ")
+
+
+def test_what_a_sync_says_it_copies_is_copied(scene: Scene) -> None:
+    """There and back, by name in the preview and by value at the other end; neither value nor token is printed."""
+    owner, line = scene.fresh("syncer"), ("sync", "railway", "-e", "development", "--provider-env", "production")
+    looked = owner.keyway(*line)
+    assert (looked.code, scene.there.variables["A"]) == (2, "older"), looked
+    sent = owner.keyway(*line, "--yes", "--allow-delete")
+    assert sent.code == 0, sent
+    assert scene.there.variables["KEPT"] == "canary-kept"
+    assert "ONLY_THERE" not in scene.there.variables
+    scene.there.variables["BACK"] = "canary-from-there"
+    taken = owner.keyway(*line, "--pull", "--yes")
+    assert owner.keyway("get", "BACK").out == "canary-from-there\n", taken
+    scene.there.down = True
+    failed = owner.keyway(*line, "--yes")
+    scene.there.down, scene.there.revoked = False, True
+    ended = owner.keyway(*line, "--yes")
+    scene.there.revoked = False
+    assert (failed.code, "Railway answered with status 502" in failed.err) == (75, True), failed
+    assert (ended.code, "Disconnect it and connect it again" in ended.err) == (1, True), ended
+    said = "".join(done.out + done.err for done in (looked, sent, taken, failed, owner.keyway("connections")))
+    assert not [one for one in ("canary-kept", "canary-from-there", ACCOUNT.decode().strip()) if one in said]

@@ -62,9 +62,7 @@ def _project(context: Context, api: Api, wish: Wish) -> Json:
         unknown.hint = unknown.hint or "keyway connections shows which providers this server knows"
         raise
     if not reached:
-        raise NotFound(
-            f"no connection of yours reaches a project at {wish.provider}", f"keyway connect {wish.provider}"
-        )
+        raise _unreached(api, wish.provider)
     found = [p for p in reached if wish.project is None or wish.project in {p.get("id"), p.get("name")}]
     found = [p for p in found if wish.service is None or wish.service in {p.get("serviceId"), p.get("serviceName")}]
     if wish.project is None and len(found) > 1:
@@ -78,6 +76,16 @@ def _project(context: Context, api: Api, wish: Wish) -> Json:
     if not context.terminal.interactive:
         raise UsageProblem(f"there are several projects: {', '.join(names)}", "name one with --project and --service")
     return found[names.index(context.terminal.choose("which project", names))]
+
+
+def _unreached(api: Api, provider: str) -> NotFound:
+    """Why no project is known. Raises KeywayError when the provider itself says why."""
+    connections = [one for one in vaults.connections(api) if one.get("provider") == provider]
+    if not connections:
+        return NotFound(f"you have no connection to {provider}", f"keyway connect {provider}")
+    for connection in connections:
+        vaults.projects_of(api, str(connection.get("id")))
+    return NotFound(f"your account at {provider} has no project", f"make one there, or keyway connect {provider} anew")
 
 
 def _label(project: Json) -> str:
@@ -110,4 +118,4 @@ def _report(context: Context, done: Json, result: dict[str, Any], target: str) -
         )
     stats = result["stats"] or {}
     counts = ", ".join(f"{stats[name]} {name}" for name in ("created", "updated", "deleted") if stats.get(name))
-    context.terminal.result(result, f"synced {target}: {counts or 'nothing to do'}")
+    context.terminal.result(result, f"synced {target}: {counts or 'nothing was left to do'}")
