@@ -295,6 +295,8 @@ class TestSync:
         wanted = {"connectionId": desk.connect(provider), **PROJECTS[provider]}
         link = desk.data("POST", desk.sync_path("/link"), wanted)["link"]
         assert (link["isNew"], link["lastSyncedAt"], link["provider"]) == (True, None, provider)
+        name = "backend" if provider == "railway" else "site"
+        assert link["projectName"] == name
         query = "&".join(f"{name}={value}" for name, value in wanted.items())
         status = desk.data("GET", f"{desk.sync_path('/status')}?{query}&environment=production")
         assert status == {
@@ -314,7 +316,8 @@ class TestSync:
         assert {name: there.get(name) for name in ours} == ours
         assert "GONE" not in there
         assert {"HIDDEN", own} <= set(there)
-        assert desk.data("POST", desk.sync_path("/link"), wanted)["link"]["lastSyncedAt"] is not None
+        again = desk.data("POST", desk.sync_path("/link"), wanted)["link"]
+        assert (again["isNew"], again["projectName"], again["lastSyncedAt"] is None) == (False, name, False)
         [shown] = [
             one
             for one in desk.data("GET", f"/v1/vaults/{desk.home.full_name}")["syncs"]

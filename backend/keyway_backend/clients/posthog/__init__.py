@@ -23,7 +23,7 @@ _EVENT: Final = ("event", "distinct_id", "timestamp", "uuid")
 # Of an audit row, what tells how something was done; with everything that may stand there.
 _FACTS: Final[Mapping[str, frozenset[str]]] = {
     "platform": frozenset({"cli", "mcp", "web", "api"}),
-    "source": frozenset({"cli", "mcp", "web", "api", "api_key"}),
+    "source": frozenset({"cli", "mcp", "web", "api", "api_key", "ci"}),
     "credential_kind": frozenset({"session", "api_key", "pat", "ci"}),
 }
 _PROPERTIES: Final = frozenset({

@@ -32,6 +32,7 @@ from keyway_backend.vault_crypto import Sealed, VaultCrypto
 
 STATE_SECONDS: Final = 600
 _ASKED_SECONDS: Final = 8.0  # everything that one request asks of a provider
+_NAMED_SECONDS: Final = 3.0
 _PURPOSE: Final = "provider-token"
 _TOKEN_CHARACTERS: Final = 4096
 
@@ -194,6 +195,15 @@ class Integrations:
                 return [_project(one) for one in await opened.provider.projects(opened.key)]
         except ProviderFailed as failed:
             raise errors.not_answered(failed) from None
+
+    async def project_name(self, opened: Opened, project_id: str) -> str | None:
+        """What the provider calls a project; None when it does not say, or does not answer."""
+        try:
+            async with within(_NAMED_SECONDS):
+                found = await opened.provider.projects(opened.key)
+        except ProviderFailed:
+            return None
+        return next((one.name for one in found if one.id == project_id), None)
 
     async def all_projects(self, grant: PersonGrant, name: str) -> dict[str, Any]:
         """What all connections to a provider reach; one that fails is left out. Raises NotFound."""

@@ -92,6 +92,7 @@ class Syncing:
         """Remembers that an environment and a project belong together."""
         here = narrow(grant, wanted.environment, Verb.READ, missing=errors.no_environment_in_body())
         opened = await self._integrations.open(grant, wanted.connection_id)
+        name = await self._integrations.project_name(opened, wanted.project_id)
         async with self._database.transaction() as connection:
             row, is_new = await store.link(
                 connection,
@@ -99,6 +100,7 @@ class Syncing:
                 id_=new_id(),
                 connection_id=opened.id,
                 project_id=wanted.project_id,
+                project_name=name,
                 provider_environment=wanted.stored_environment,
                 at=now(),
             )
