@@ -166,11 +166,10 @@ async def link(
     id_: UUID,
     connection_id: UUID,
     project_id: str,
-    project_name: str | None,
     provider_environment: str,
     at: datetime,
 ) -> tuple[dict[str, Any], bool]:
-    """The link, and whether it is new. A name that is known now is kept; one that is not leaves the name of before."""
+    """The link, and whether it is new."""
     environment = grant.environment
     values = {
         "vault": grant.vault.id,
@@ -182,25 +181,25 @@ async def link(
     written = await run(
         connection,
         """INSERT INTO vault_syncs (
-               id, vault_id, environment_id, connection_id, project_id, project_name, provider_environment, created_at)
-           VALUES (%(id)s, %(vault)s, %(environment)s, %(via)s, %(project)s, %(name)s, %(there)s, %(at)s)
+               id, vault_id, environment_id, connection_id, project_id, provider_environment, created_at)
+           VALUES (%(id)s, %(vault)s, %(environment)s, %(via)s, %(project)s, %(there)s, %(at)s)
            ON CONFLICT DO NOTHING""",
         **values,
-        name=project_name,
         id=id_,
         at=at,
     )
-    if project_name is not None and not written:
-        await run(connection, _NAME, **values, name=project_name)
     row = await one(connection, _LINK, **values)
     assert row is not None  # noqa: S101 - written, or there before
     return row, written == 1
 
 
-_THIS = """WHERE vault_id = %(vault)s AND environment_id = %(environment)s
+_LINK = """SELECT * FROM vault_syncs WHERE vault_id = %(vault)s AND environment_id = %(environment)s
     AND connection_id = %(via)s AND project_id = %(project)s AND provider_environment = %(there)s"""
-_LINK = f"SELECT * FROM vault_syncs {_THIS}"
-_NAME = f"UPDATE vault_syncs SET project_name = %(name)s {_THIS}"
+
+
+async def name_project(connection: Connection, link_id: UUID, name: str) -> None:
+    """What the provider calls the project of a link."""
+    await run(connection, "UPDATE vault_syncs SET project_name = %(name)s WHERE id = %(id)s", id=link_id, name=name)
 
 
 async def link_of(

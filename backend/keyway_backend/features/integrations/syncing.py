@@ -100,12 +100,14 @@ class Syncing:
                 id_=new_id(),
                 connection_id=opened.id,
                 project_id=wanted.project_id,
-                project_name=name,
                 provider_environment=wanted.stored_environment,
                 at=now(),
             )
+            if name is not None:
+                await store.name_project(connection, row["id"], name)
             await audit.record(connection, self._event(Action.SYNC_LINKED, here, opened, wanted, {"isNew": is_new}))
-        shown = _link(row, opened.provider.name, wanted.environment)
+        named = row | {"project_name": name or row["project_name"]}
+        shown = _link(named, opened.provider.name, wanted.environment)
         return shown | {"vaultId": str(grant.vault.id), "isNew": is_new}
 
     async def status(self, grant: VaultGrant, wanted: Wanted) -> dict[str, Any]:
