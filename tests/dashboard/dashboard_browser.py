@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-from browser import consented
+from keyway_dashboard.sessions import SESSION
 from keyway_standalone.processes import Stack
-from oracle.stage import GitHub, Home
+from oracle.stage import GitHub
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from stack import TLS
+from visitor import Visitor, client_of, session_of
 
 AXE: Final = (Path(__file__).parent / "assets" / "axe.js").read_text(encoding="utf-8")
 # A colour that is on its way to another one has no contrast to speak of.
 RESTED: Final = """() => Promise.all(document.getAnimations()
   .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
   .map((one) => one.finished.catch(() => null)))"""
+# As the dashboard sets it.
+COOKIE: Final = {
+    "name": SESSION, "domain": "127.0.0.1", "path": "/", "httpOnly": True, "secure": True, "sameSite": "Lax",
+}  # fmt: skip
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 expect.set_options(timeout=15_000)
 
@@ -80,7 +82,6 @@ class Site:
 
     stack: Stack
     browser: Browser
-    _kept: dict[str, Any] = field(default_factory=dict)
     _sessions: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -91,56 +92,32 @@ class Site:
     @contextmanager
     def window(self, login: str | None = None, **options: Any) -> Iterator[Window]:
         """A browser of its own for somebody who is signed in, or for nobody. It must end without complaints."""
-        state = self._kept.get(login) if login is not None else None
-        context = self.browser.new_context(storage_state=state, **options)
+        context = self.browser.new_context(**options)
         context.set_default_timeout(15_000)
         page = context.new_page()
         window = Window(self, context, page)
         page.on("pageerror", lambda error: window.complaints.append(str(error)))
         page.on("console", lambda told: told.type == "error" and window.complaints.append(told.text))
         try:
-            if login is not None and state is None:
-                self.sign_in(page, login)
-                self._kept[login] = context.storage_state()
+            if login is not None:
+                context.add_cookies([COOKIE | {"value": self.session(login)}])  # type: ignore[list-item]
             yield window
         finally:
             context.close()
 
     @contextmanager
-    def fresh(self, login: str, **options: Any) -> Iterator[Window]:
-        """A browser with a session that no other test has."""
-        with self.window(**options) as window:
-            self.sign_in(window.page, login)
-            yield window
+    def visitor(self, login: str, *, fresh: bool = False) -> Iterator[Visitor]:
+        """Somebody without a browser, with the session of their windows or with one that no other test has."""
+        with client_of(self.stack) as client:
+            value = session_of(self.stack, client, login) if fresh else self.session(login)
+            yield Visitor(self.url, client, {SESSION: value})
 
-    @contextmanager
-    def http(self, login: str) -> Iterator[httpx.Client]:
-        """Somebody's session without a browser: pages by GET, forms by `post_form`. Follows nothing."""
-        with httpx.Client(base_url=self.url, verify=TLS, timeout=20) as client:
-            if login not in self._sessions:
-                self._sessions[login] = self._signed_in(client, login)
-            client.headers["Cookie"] = self._sessions[login]
-            yield client
-
-    def _signed_in(self, client: httpx.Client, login: str) -> str:
-        """The whole way without a browser; the cookie of the session."""
-        started = client.get("/sign-in/start")
-        at_api = httpx.get(started.headers["location"], verify=TLS)
-        back = consented(self.stack, at_api.headers["location"], login)
-        nonce = {"Cookie": at_api.headers["set-cookie"].partition(";")[0]}
-        link = httpx.get(back, headers=nonce, verify=TLS).headers["location"]
-        client.cookies.clear()
-        own = {"Cookie": started.headers["set-cookie"].partition(";")[0]}
-        session = client.get(link, headers=own).headers["set-cookie"].partition(";")[0]
-        client.cookies.clear()
-        assert session.startswith("__Host-keyway_app="), session
-        return str(session)
-
-    def post_form(self, client: httpx.Client, path: str, **fields: str) -> httpx.Response:
-        """A form of our own page, filled in and sent, whether or not a page shows it."""
-        found = re.search(r'name="_proof" value="([^"]+)"', client.get("/settings").text)
-        assert found
-        return client.post(path, data={"_proof": found[1], **fields}, headers={"Origin": self.url})
+    def session(self, login: str) -> str:
+        """What the cookie of somebody's session holds; it is begun once."""
+        if login not in self._sessions:
+            with client_of(self.stack) as client:
+                self._sessions[login] = session_of(self.stack, client, login)
+        return self._sessions[login]
 
     def sign_in(self, page: Page, login: str, path: str = "/sign-in") -> None:
         """The whole way: our button, GitHub's page of consent, and back."""
@@ -158,7 +135,3 @@ class Site:
     def person(self, stem: str = "visitor") -> str:
         """A new login."""
         return GitHub(self.stack).user(stem)
-
-    def owner_of(self, home: Home) -> str:
-        """The login of a vault's administrator."""
-        return home.admin

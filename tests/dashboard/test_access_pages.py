@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from dashboard_browser import Site
-from dashboard_visitor import Visitor, visitor
 from oracle import stage
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Page, expect
 from stack import sign_in
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def writer(vault: Home) -> str:
 @pytest.fixture(scope="module")
 def admin(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator, without a browser."""
-    with visitor(site, vault.admin) as made:
+    with site.visitor(vault.admin) as made:
         yield made
 
 
@@ -130,7 +130,7 @@ class TestRefusals:
     ) -> None:
         """No button, no list of people, nobody else's rights; a form that is sent all the same is refused."""
         at, before = f"/vaults/{ruled.full_name}/access", overrides(ruled)
-        with visitor(site, ruled.login_with(role)) as other:
+        with site.visitor(ruled.login_with(role)) as other:
             text = other.text(f"{at}?person={writer}")
             assert f"Your role on {ruled.full_name} is {role}." in text
             assert "role triage" in text
@@ -144,7 +144,7 @@ class TestRefusals:
     def test_a_removed_collaborator_sees_the_vault_no_more(self, site: Site, vault: Home) -> None:
         """Neither its pages nor its name in the list; and stands in nobody's list of collaborators."""
         login = vault.login_with("write")
-        with visitor(site, login) as other, site.window(vault.admin) as window:
+        with site.visitor(login) as other, site.window(vault.admin) as window:
             assert vault.full_name.split("/")[1] in other.text("/")
             page = window.go(f"/vaults/{vault.full_name}/access")
             expect(page.get_by_role("link", name=f"Rights of {login}")).to_be_visible()

@@ -46,7 +46,7 @@ class TestRefuses:
         self, site: Site, vault: Home, reader: str
     ) -> None:
         """On the page, with a filter that names somebody else, and in both files."""
-        with site.http(reader) as client:
+        with site.visitor(reader) as client:
             for query in ("", f"&person={vault.admin}", "&action=secrets_pushed"):
                 page = client.get(f"/activity?vault={vault.full_name}{query}")
                 assert page.status_code == 200
@@ -60,7 +60,7 @@ class TestRefuses:
 
     def test_a_stranger_gets_neither_rows_nor_a_file(self, site: Site, vault: Home) -> None:
         """A foreign vault and one that does not exist look the same, and no download begins."""
-        with site.http(site.person()) as client:
+        with site.visitor(site.person()) as client:
             told = []
             for name in (vault.full_name, f"{vault.full_name}-no"):
                 page = client.get(f"/activity?vault={name}").text
@@ -78,7 +78,7 @@ class TestRefuses:
     )
     def test_a_wrong_question_is_told_and_not_a_failure(self, site: Site, vault: Home, query: str) -> None:
         """The page says so; its form still stands."""
-        with site.http(vault.admin) as client:
+        with site.visitor(vault.admin) as client:
             page = client.get(f"/activity?{query}")
             assert page.status_code == 200
             assert 'data-tone="warn"' in page.text
@@ -128,7 +128,7 @@ class TestList:
         asked = {"name": "robot", "environment": "live", "scopes": ["read:secrets"]}
         key = vault.post("/v1/api-keys", asked).json()["data"]["token"]
         stage.pull(site.stack, key, vault.full_name, "development")
-        with site.http(vault.admin) as client:
+        with site.visitor(vault.admin) as client:
             of_keys = client.get(f"/activity?vault={vault.full_name}&source=key").text
             assert of_keys.count('class="event"') == 1
             assert "API key" in of_keys
@@ -140,7 +140,7 @@ class TestList:
         login = vault.login_with("maintain")
         stage.pull(site.stack, stage.sign_in(site.stack, login), vault.full_name, "development")
         copied(site, login, ROWS - 2)
-        with site.http(login) as client:
+        with site.visitor(login) as client:
             query = "action=secrets_pulled"
             page = client.get(f"/activity?{query}&offset=1150").text
             assert f"of {ROWS - 1}</span>" in page

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 from dashboard_browser import Site
-from dashboard_forms import Forms, forms_of
 from oracle import keys, stage
 from oracle.stage import Home
 from oracle.wire import Call, bearer, send
 from playwright.sync_api import Page, expect
+from visitor import Visitor
 
 KEY = re.compile(r"kw_(?:live|test)_[A-Za-z0-9]{40}")
 BESIDE = """async () => {
@@ -35,9 +35,9 @@ def vault(site: Site) -> Home:
 
 
 @pytest.fixture(scope="module")
-def forms(site: Site, vault: Home) -> Iterator[Forms]:
+def forms(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator's forms."""
-    with forms_of(site, vault.admin) as forms:
+    with site.visitor(vault.admin) as forms:
         yield forms
 
 
@@ -60,7 +60,7 @@ class TestRefusals:
         """Neither shown nor revoked by its id, and not in the list; an id that is none is told the same."""
         body = {"name": "theirs", "environment": "live", "scopes": ["read:secrets"]}
         given = vault.post("/v1/api-keys", body).json()["data"]
-        with forms_of(site, site.person("other")) as others:
+        with site.visitor(site.person("other")) as others:
             for id_ in (given["id"], "00000000-0000-7000-8000-000000000000", "no-id"):
                 answer = others.get(f"/api-keys/{id_}")
                 assert (answer.status_code, "Nothing here for you" in answer.text) == (404, True), id_
@@ -87,21 +87,21 @@ class TestRefusals:
         ],
     )
     def test_a_wrong_form_is_told_and_makes_no_key(
-        self, forms: Forms, vault: Home, changed: dict[str, Any], sentence: str
+        self, forms: Visitor, vault: Home, changed: dict[str, Any], sentence: str
     ) -> None:
         """The form comes back with the reason at its field; nothing was made that could do more than was asked for."""
         before = len(made_of(vault))
-        page = forms.post("/api-keys/new", FORM | changed).text
+        page = forms.post("/api-keys/new", **(FORM | changed)).text
         assert sentence in page
         assert "Make key" in page
         assert not KEY.search(page)
         assert len(made_of(vault)) == before
 
-    def test_chosen_vaults_that_do_not_arrive_bind_the_key_to_nothing_more(self, forms: Forms, vault: Home) -> None:
+    def test_chosen_vaults_that_do_not_arrive_bind_the_key_to_nothing_more(self, forms: Visitor, vault: Home) -> None:
         """Who chose some vaults never gets a key for all of them, whatever a form lost on its way."""
         before = made_of(vault)
         for lost in ({"vault": [""]}, {"vault": ["", vault.full_name]}, {"environment": ["development"]}):
-            assert "Make key" in forms.post("/api-keys/new", FORM | {"reach": "only"} | lost).text, lost
+            assert "Make key" in forms.post("/api-keys/new", **(FORM | {"reach": "only"} | lost)).text, lost
         assert made_of(vault) == before
 
 
@@ -184,9 +184,10 @@ class TestWalk:
         assert told["allowedIps"] == ["127.0.0.0/8", "2001:db8::/32"]
         assert pull(vault, token) == 403
 
-    def test_without_a_script_it_is_shown_once_as_well(self, forms: Forms, vault: Home) -> None:
+    def test_without_a_script_it_is_shown_once_as_well(self, forms: Visitor, vault: Home) -> None:
         """The answer to the form has it, under no-store and without a cookie; no page after it has."""
-        answer = forms.post("/api-keys/new", FORM | {"name": "plain", "vault": vault.full_name, "reach": "only"})
+        chosen = {"name": "plain", "vault": vault.full_name, "reach": "only"}
+        answer = forms.post("/api-keys/new", **(FORM | chosen))
         token = KEY.findall(answer.text)[0]
         assert KEY.findall(answer.text) == [token]
         assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")

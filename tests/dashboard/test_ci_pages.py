@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 from dashboard_browser import Site
-from dashboard_visitor import Visitor, visitor
 from oracle import stage
 from oracle.stage import Home
 from playwright.sync_api import Page, expect
 from stack import TLS
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def vault(site: Site) -> Home:
 @pytest.fixture(scope="module")
 def admin(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator, without a browser."""
-    with visitor(site, vault.admin) as made:
+    with site.visitor(vault.admin) as made:
         yield made
 
 
@@ -87,7 +87,7 @@ class TestRules:
     def test_the_workflow_names_the_chosen_environment_and_this_server(self, admin: Visitor, vault: Home) -> None:
         """And the id token, without which it cannot prove anything."""
         text = admin.text(f"/vaults/{vault.full_name}/ci?environment=staging")
-        for line in ("id-token: write", f"api-url: {admin.site.stack.api_url}", "environment: staging"):
+        for line in ("id-token: write", f"api-url: {vault.stack.api_url}", "environment: staging"):
             assert line in text
         assert "environment: production" in admin.text(f"/vaults/{vault.full_name}/ci?environment=production")
         assert "environment: development" in admin.text(f"/vaults/{vault.full_name}/ci?environment=nothing")
@@ -97,7 +97,7 @@ class TestRules:
         body = {"environment": "staging", "refs": ["refs/heads/kept"]}
         made = vault.post(f"/v1/vaults/{vault.full_name}/oidc-rules", body).json()["data"]
         at = f"/vaults/{vault.full_name}/ci"
-        with visitor(site, vault.login_with("maintain")) as other:
+        with site.visitor(vault.login_with("maintain")) as other:
             text = other.text(at)
             assert "kept" in text
             assert not re.search(r"Add rule|Remove|Narrow|Open<", text)
@@ -111,7 +111,7 @@ class TestRules:
         """A vault that GitHub no longer shows is one that does not exist; its rules stay as they are."""
         login = vault.login_with("admin")
         at = f"/vaults/{vault.full_name}/ci"
-        with visitor(site, login) as other:
+        with site.visitor(login) as other:
             assert other.get(at).status_code == 200
             stage.GitHub(site.stack).do("set-role", repo=vault.full_name, login=login, role=None, webhook=True)
             other.until_status(at, 404)
@@ -132,7 +132,7 @@ class TestBadge:
             "?x=" + "a" * 999,
         ]
         with httpx.Client(base_url=site.url, verify=TLS) as nobody:
-            answers = [client.get(f"/badge.svg{one}") for one in wanted for client in (nobody, admin.http)]
+            answers = [client.get(f"/badge.svg{one}") for one in wanted for client in (nobody, admin)]
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.content for answer in answers}) == 1
         kept = [{name: value for name, value in one.headers.items() if name != "date"} for one in answers]

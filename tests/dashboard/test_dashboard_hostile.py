@@ -16,12 +16,12 @@ import keyway_dashboard.features
 import psycopg
 import pytest
 from dashboard_browser import Site, Window, running_browser
-from dashboard_visitor import Visitor, visitor
 from keyway_dashboard.features import ROUTES
 from pages import PAGES, Places
 from payloads import ALL, MARK, PAYLOADS, alive
 from stack import running_stack
 from standins.providers import Providers
+from visitor import Visitor
 from worlds import World, small
 
 _ASKED = re.compile(r"""(?:query|query_params\.get|getlist)\(\s*"(\w+)\"""")
@@ -55,7 +55,7 @@ def world(site: Site) -> World:
 @pytest.fixture(scope="module")
 def person(site: Site, world: World) -> Iterator[Visitor]:
     """Its administrator, without a browser."""
-    with visitor(site, world.full.admin) as someone:
+    with site.visitor(world.full.admin) as someone:
         yield someone
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
 from dashboard_browser import Site, running_browser
-from dashboard_visitor import Visitor, visitor
 from keyway_dashboard.features import ROUTES
 from keyway_dashboard.sealing import Seals
 from keyway_dashboard.sessions import SESSION, START_SECONDS, STARTED
@@ -52,13 +49,6 @@ def filled(world: World, path: str) -> str:
     return path.format_map(Places(owner=owner, name=name, environment="development", revision="1"))
 
 
-def from_elsewhere(person: Visitor, method: str, path: str, **more: Any) -> httpx.Response:
-    """The same session at another address: one address may try few sessions that are none."""
-    transport = httpx.HTTPTransport(local_address=address(), verify=TLS)
-    with httpx.Client(base_url=person.site.url, headers=person.http.headers, transport=transport) as client:
-        return client.request(method, path, **more)
-
-
 def ended(own: Site, login: str) -> None:
     """The person ends every session, from elsewhere."""
     token = sign_in(own.stack, login)
@@ -73,12 +63,11 @@ class TestDeadBackend:
     def test_every_page_says_so_and_what_to_do(self, own: Site, world: World) -> None:
         """503 with a sentence and a way to try again; a write says that too; then everything is there again."""
         addresses = {shown.path(world) for shown in PAGES if shown.who == "admin" and shown.status == 200}
-        with visitor(own, world.full.admin) as person, own.window(world.full.admin) as window:
+        with own.visitor(world.full.admin) as person, own.window(world.full.admin) as window:
             page = window.go(f"/vaults/{world.vault}/secrets/new")
             page.get_by_label("Key", exact=True).fill("TYPED")
             page.get_by_label("Value").fill("kept")
-            proof = re.search(r'name="_proof" value="([^"]+)"', person.text("/settings"))
-            assert proof
+            assert person.proof
             own.stack.backend.kill()
             for address in addresses:
                 answer = person.get(address)
@@ -86,7 +75,7 @@ class TestDeadBackend:
                 assert (address, answer.status_code in {200, 503}, asks) == (address, True, True)
                 assert "Traceback" not in answer.text
             for path in WRITES:
-                answer = person.http.post(filled(world, path), data={"_proof": proof[1]})
+                answer = person.post(filled(world, path))
                 # A form that is empty may be told so. Nothing is said to be done.
                 assert (path, answer.status_code in {200, 400, 404, 503}, "set-cookie" in answer.headers) == (
                     path,
@@ -115,30 +104,30 @@ class TestEndedSession:
     def test_every_page_and_write_leads_to_sign_in(self, own: Site, world: World) -> None:
         """No page is shown, nothing is written, the cookie is taken away, and one comes back to where one was."""
         login = world.full.login_with("admin")
-        with visitor(own, login) as person:
-            proof = re.search(r'name="_proof" value="([^"]+)"', person.text("/settings"))
-            assert proof
-            before = world.full.state()
+        with own.visitor(login) as person:
+            # One address may try few sessions that are none: each try has its own.
+            before, proof = world.full.state(), {"_proof": person.proof}
             ended(own, login)
             for shown in (shown for shown in PAGES if shown.who is not None):
                 wanted = shown.path(world)
-                answer = from_elsewhere(person, "GET", wanted)
+                answer = person.ask("GET", wanted, at=address())
                 parts = urlsplit(answer.headers.get("location", ""))
                 assert (shown.name, answer.status_code, parts.path) == (shown.name, 303, "/sign-in")
                 assert dict(parse_qsl(parts.query)).get("next", "/") == wanted
                 assert f'{SESSION}=""' in answer.headers["set-cookie"]
             for path in WRITES:
-                answer = from_elsewhere(person, "POST", filled(world, path), data={"_proof": proof[1]})
+                headers = {"Origin": own.url}
+                answer = person.ask("POST", filled(world, path), at=address(), headers=headers, data=proof)
                 assert (path, answer.status_code) in {(path, 303), (path, 200), (path, 400), (path, 404)}
             assert world.full.state() == before
 
     def test_a_part_of_a_page_leads_there_too(self, own: Site, world: World) -> None:
         """What htmx asks for goes to the sign-in page as a whole, and back to the page that asked."""
         login = world.full.login_with("write")
-        with visitor(own, login) as person:
+        with own.visitor(login) as person:
             ended(own, login)
             headers = {"HX-Request": "true", "HX-Current-URL": f"{own.url}/vaults/{world.vault}"}
-            answer = from_elsewhere(person, "GET", "/parts/places", headers=headers)
+            answer = person.ask("GET", "/parts/places", at=address(), headers=headers)
             assert answer.status_code == 204
             assert answer.headers["hx-redirect"].startswith("/sign-in?next=%2Fvaults%2F")
 

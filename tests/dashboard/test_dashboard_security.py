@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from browser import consented
 from dashboard_browser import Site
 from keyway_dashboard.features import ROUTES
+from keyway_dashboard.sessions import SESSION
 from oracle.stage import Home
 from playwright.sync_api import expect
 from stack import TLS
+from visitor import came_back
 
-SESSION = "__Host-keyway_app"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -30,10 +30,14 @@ READS = [route.path for route in ROUTES if "GET" in (route.methods or ())]
 @pytest.fixture(scope="module")
 def cookie(site: Site, home: Home) -> str:
     """The session of an administrator, as the browser sends it."""
-    with site.window(home.admin) as window:
-        kept = {one["name"]: one for one in window.context.cookies(site.url)}
-    assert (kept[SESSION]["httpOnly"], kept[SESSION]["secure"], kept[SESSION]["sameSite"]) == (True, True, "Lax")
-    return f"{SESSION}={kept[SESSION]['value']}"
+    return f"{SESSION}={site.session(home.admin)}"
+
+
+@pytest.fixture(scope="module")
+def good(site: Site, home: Home) -> str:
+    """What a form of this session carries."""
+    with site.visitor(home.admin) as visitor:
+        return visitor.proof
 
 
 @pytest.fixture
@@ -49,26 +53,6 @@ def filled(path: str, home: Home) -> str:
     known = {"owner": owner, "name": name, "environment": "development", "revision": "1"}
     steps = [one.partition("}")[0] for one in path.split("{")[1:]]
     return path.format(**{step: known.get(step, "00000000-0000-7000-8000-000000000000") for step in steps})
-
-
-def proof(http: httpx.Client, cookie: str) -> str:
-    """What a form of this session carries."""
-    page = http.get("/settings", headers={"Cookie": cookie}).text
-    found = re.search(r'name="_proof" value="([^"]+)"', page)
-    assert found
-    return found[1]
-
-
-def came_back(site: Site, client: httpx.Client, login: str) -> tuple[dict[str, str], str]:
-    """A sign-in that stands at its last step: the cookie of the browser that began it, and the link with the code."""
-    started = client.get("/sign-in/start?next=/settings")
-    at_api = httpx.get(started.headers["location"], verify=TLS)
-    back = consented(site.stack, at_api.headers["location"], login)
-    nonce = {"Cookie": at_api.headers["set-cookie"].partition(";")[0]}
-    link = httpx.get(back, headers=nonce, verify=TLS).headers["location"]
-    assert link.startswith(f"{site.url}/auth/callback?state=")
-    client.cookies.clear()
-    return {"Cookie": started.headers["set-cookie"].partition(";")[0]}, link
 
 
 class TestEveryRoute:
@@ -104,10 +88,10 @@ class TestEveryRoute:
 
     @pytest.mark.parametrize("path", WRITES)
     def test_a_write_without_proof_is_refused(
-        self, http: httpx.Client, cookie: str, home: Home, site: Site, path: str
+        self, http: httpx.Client, cookie: str, good: str, home: Home, site: Site, path: str
     ) -> None:
         """Our origin without the proof, the proof without our origin, another session's proof: 403, nothing written."""
-        good, ours = proof(http, cookie), {"Cookie": cookie, "Origin": site.url}
+        ours = {"Cookie": cookie, "Origin": site.url}
         attempts: list[tuple[dict[str, str], str]] = [
             (ours, ""),
             (ours, good[:-8] + "AAAAAAA="),
@@ -130,7 +114,7 @@ class TestSignIn:
 
     def test_a_code_that_another_browser_started_is_refused(self, site: Site, http: httpx.Client, home: Home) -> None:
         """A link with somebody's own fresh code signs no other browser in; the browser that began is signed in once."""
-        own, link = came_back(site, http, home.admin)
+        own, link = came_back(site.stack, http, home.admin, "/settings")
         with site.window() as other:
             # It began a sign-in of its own, so that there is something to mistake for the right one.
             other.go("/sign-in").get_by_role("link", name="Continue with GitHub").click()
@@ -164,11 +148,12 @@ class TestSignIn:
             site.sign_in(page, site.person(), "/settings/sessions?from=deep")
             expect(page).to_have_url(f"{site.url}/settings/sessions?from=deep")
             expect(page.get_by_role("listitem").filter(has_text="this device")).to_have_count(1)
-            kept = window.context.cookies()
+            kept = [one for one in window.context.cookies() if one["name"] == SESSION]
+            assert [(one["httpOnly"], one["secure"], one["sameSite"]) for one in kept] == [(True, True, "Lax")]
             page.get_by_role("button", name=", account").click()
             page.get_by_role("button", name="Sign out").click()
             expect(page.get_by_role("heading", name="Secrets for whoever can reach the repository.")).to_be_visible()
-            window.context.add_cookies([one for one in kept if one["name"] == SESSION])  # type: ignore[misc]
+            window.context.add_cookies(kept)  # type: ignore[arg-type]
             page.goto(f"{site.url}/settings")
             expect(page.get_by_role("heading", name="Sign in to Keyway")).to_be_visible()
             assert window.violations() == []
@@ -176,7 +161,8 @@ class TestSignIn:
     def test_a_revoked_session_leads_to_sign_in_and_back(self, site: Site) -> None:
         """One device ends the other's session; the other signs in again and is back where it was."""
         login = site.person()
-        with site.fresh(login) as first, site.fresh(login) as second:
+        with site.window(login) as first, site.window() as second:
+            site.sign_in(second.page, login)
             page = first.go("/settings/sessions")
             page.get_by_role("button", name=re.compile("^End the session")).click()
             page.get_by_role("button", name="End session").click()
@@ -192,7 +178,7 @@ class TestSignIn:
         agent = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Gecko/20100101 Firefox/190.0"
         transport = httpx.HTTPTransport(local_address="127.77.1.9", verify=TLS)
         with httpx.Client(base_url=site.url, transport=transport, headers={"User-Agent": agent}) as client:
-            own, link = came_back(site, client, home.admin)
+            own, link = came_back(site.stack, client, home.admin, "/settings")
             session = client.get(link, headers=own).headers["set-cookie"].partition(";")[0]
             page = client.get("/settings/sessions", headers={"Cookie": session}).text
         here = re.search(r"Firefox on macOS.*?this device.*?(127[0-9.]+) ·", page, re.DOTALL)

@@ -9,7 +9,7 @@ from dashboard_browser import Site
 from oracle import stage
 from oracle.stage import Home
 from playwright.sync_api import expect
-from visitor import Visitor, visitor
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def vault(site: Site) -> Home:
 @pytest.fixture(scope="module")
 def admin(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator."""
-    with visitor(site, vault.admin) as admin:
+    with site.visitor(vault.admin) as admin:
         yield admin
 
 
@@ -91,7 +91,7 @@ def test_the_last_one_stays(site: Site) -> None:
     """It has no form to delete it, and a form by hand is refused."""
     alone = stage.home(site.stack, "alone", keep=False)
     base = f"/vaults/{alone.full_name}/environments"
-    with visitor(site, alone.admin) as admin:
+    with site.visitor(alone.admin) as admin:
         for name in ("staging", "production"):
             assert admin.post(f"{base}/{name}/delete", typed=name).status_code == 303
         told = admin.get(f"{base}/development").text
@@ -107,7 +107,7 @@ def test_only_admins_are_offered_a_change_and_nobody_else_can_make_one(site: Sit
     base = f"/vaults/{vault.full_name}/environments"
     login = site.person("stranger") if role == "nobody" else vault.login_with(role)
     refused = 404 if role == "nobody" else 403
-    with visitor(site, login) as person:
+    with site.visitor(login) as person:
         told = person.get(base)
         assert told.status_code == (404 if role == "nobody" else 200)
         assert ("environments/add" in told.text, f"{base}/production" in told.text) == (False, False)

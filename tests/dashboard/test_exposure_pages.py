@@ -58,19 +58,19 @@ class TestRefuses:
         """No list, no report, no file, no button; a form sent all the same is refused and changes nothing."""
         seen = reported(vault, leaver)["FIRST"]
         for login in (vault.login_with("maintain"), leaver, site.person()):
-            with site.http(login) as client:
+            with site.visitor(login) as client:
                 assert "/security/exposure/" not in client.get("/security/exposure").text
                 page = client.get(f"/security/exposure/{leaver}")
                 assert (page.status_code, "FIRST" in page.text, "Tick off" in page.text) == (404, False, False)
                 assert client.get(f"/security/exposure/{leaver}/report.csv").status_code == 404
-                told = site.post_form(client, f"/security/exposure/{leaver}/ticks", **fields(vault, seen))
+                told = client.post(f"/security/exposure/{leaver}/ticks", **fields(vault, seen))
                 assert told.status_code in {403, 404}
         assert reported(vault, leaver)["FIRST"]["tickedAt"] is None
 
     def test_an_organisation_is_for_its_owners(self, site: Site, vault: Home, leaver: str) -> None:
         """Members and strangers are refused whatever they ask for, and are offered no organisation."""
         org = vault.full_name.partition("/")[0]
-        with site.http(leaver) as client:
+        with site.visitor(leaver) as client:
             assert f">{org}</option>" not in client.get("/security/exposure").text
             for path in ("", f"/{leaver}", f"/{leaver}/report.csv"):
                 page = client.get(f"/security/exposure{path}?org={org}")
@@ -85,9 +85,9 @@ class TestRefuses:
         self, site: Site, vault: Home, leaver: str, changed: dict[str, str]
     ) -> None:
         """Another vault's secret, nobody, or something that would leave its place in the address."""
-        with site.http(vault.admin) as client:
+        with site.visitor(vault.admin) as client:
             sent = fields(vault, reported(vault, leaver)["FIRST"], **changed)
-            assert site.post_form(client, f"/security/exposure/{leaver}/ticks", **sent).status_code == 404
+            assert client.post(f"/security/exposure/{leaver}/ticks", **sent).status_code == 404
         assert reported(vault, leaver)["FIRST"]["tickedAt"] is None
 
 
@@ -142,13 +142,13 @@ class TestReport:
     def test_without_scripts_and_for_an_organisation(self, site: Site, vault: Home, leaver: str) -> None:
         """The form alone ticks as well; an owner of the organisation finds the same there."""
         org = vault.full_name.partition("/")[0]
-        with site.http(vault.admin) as client:
+        with site.visitor(vault.admin) as client:
             assert f">{org}</option>" in client.get("/security/exposure").text
             page = client.get(f"/security/exposure/{leaver}?org={org}").text
             assert "<code>FIRST</code>" in page
             for done in ("yes", ""):
                 sent = fields(vault, reported(vault, leaver)["FIRST"], done=done, org=org)
-                answer = site.post_form(client, f"/security/exposure/{leaver}/ticks", **sent)
+                answer = client.post(f"/security/exposure/{leaver}/ticks", **sent)
                 assert (answer.status_code, answer.headers["location"]) == (
                     303,
                     f"/security/exposure/{leaver}?org={org}",

@@ -13,7 +13,7 @@ from oracle import canaries, stage
 from oracle.stage import Home
 from oracle.wire import Call, bearer, send
 from playwright.sync_api import Page, expect
-from visitor import Visitor, visitor
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def window(site: Site, vault: Home) -> Iterator[Window]:
 @pytest.fixture(scope="module")
 def reader(site: Site, vault: Home) -> Iterator[Visitor]:
     """Somebody who may read what is not protected, and write nowhere."""
-    with visitor(site, vault.login_with("read")) as reader:
+    with site.visitor(vault.login_with("read")) as reader:
         yield reader
 
 
@@ -153,7 +153,7 @@ class TestHistory:
         """Without the revision that was looked at, or with something else in its place, nothing happens."""
         base = push(vault, "staging", {"UNSEEN": "one"})
         push(vault, "staging", {"UNSEEN": "two"})
-        with visitor(site, vault.admin) as admin:
+        with site.visitor(vault.admin) as admin:
             for seen in ("", "*", str(uuid4()), "x\r\ny"):
                 path = f"/vaults/{vault.full_name}/history/staging/{base}/rollback"
                 assert admin.post(path, seen=seen).status_code in {400, 409}
@@ -206,7 +206,7 @@ class TestRights:
         assert (told.status_code, "first" in told.text, told.headers["cache-control"]) == (200, True, "no-store")
         assert reader.post(f"{page}/{version}/restore", seen=seen).status_code == 403
         assert reader.post(f"{page}/{version}/purge").status_code == 403
-        with visitor(site, site.person("stranger")) as stranger:
+        with site.visitor(site.person("stranger")) as stranger:
             for path in (page, f"/vaults/{vault.full_name}/history/staging/1", f"/vaults/{vault.full_name}/trash"):
                 assert stranger.get(path).status_code == 404
             for act in ("reveal", "restore", "purge"):
@@ -253,7 +253,7 @@ class TestVersions:
         secret = id_of(vault, "SEEN", "development")
         version = versions_of(vault, secret)[0]["id"]
         page = f"/vaults/{vault.full_name}/secrets/{secret}/versions"
-        with visitor(site, vault.admin) as admin:
+        with site.visitor(vault.admin) as admin:
             found = re.search(r'name="seen" value="([^"]+)"', admin.get(page).text)
             assert found
             push(vault, "development", {"SEEN": "three"})

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import pytest
 from dashboard_browser import Site, Window
-from dashboard_forms import Forms, forms_of
 from keyway_dashboard.features import ROUTES
 from keyway_dashboard.features.vaults.models import Vault
 from keyway_dashboard.features.vaults.routes import _ON_A_PAGE, _PLACES
+from keyway_dashboard.sessions import THEME
 from oracle import canaries, stage
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Page, expect
 from stack import sign_in
+from visitor import Visitor
 
 MANY = max(_ON_A_PAGE, _PLACES) + 2
 # Pages that need no palette: they stand before signing in, or are a part or a file.
@@ -45,9 +46,9 @@ def many(site: Site) -> Owner:
 
 
 @pytest.fixture(scope="module")
-def forms(site: Site, many: Owner) -> Iterator[Forms]:
+def forms(site: Site, many: Owner) -> Iterator[Visitor]:
     """The collector's pages."""
-    with forms_of(site, many.login) as forms:
+    with site.visitor(many.login) as forms:
         yield forms
 
 
@@ -60,7 +61,7 @@ def listed(page: str, owner: str) -> list[str]:
 class TestList:
     """The list, page by page."""
 
-    def test_pages_hold_every_vault_once_in_order(self, forms: Forms, many: Owner) -> None:
+    def test_pages_hold_every_vault_once_in_order(self, forms: Visitor, many: Owner) -> None:
         """By name; the link to the rest leads to the rest, and a page behind the last is the first."""
         first = forms.get("/").text
         onward = re.search(r'rel="next" href="([^"]+)"', first)
@@ -71,7 +72,7 @@ class TestList:
         assert listed(forms.get("/?offset=5000").text, many.login) == many.names[:_ON_A_PAGE]
         assert 'rel="next"' not in second
 
-    def test_all_of_them_are_searched(self, forms: Forms, many: Owner) -> None:
+    def test_all_of_them_are_searched(self, forms: Visitor, many: Owner) -> None:
         """Also what stands on no first page; words in any order, environments too; nothing found says so."""
         last = many.names[-1]
         assert listed(forms.get("/", q=f"{last[-2:]} APP").text, many.login) == [last]
@@ -83,7 +84,7 @@ class TestList:
 
     def test_others_do_not_see_them(self, site: Site, many: Owner) -> None:
         """Neither by looking through the pages nor by searching, in the list, the palette and the fields."""
-        with forms_of(site, site.person("passer-by")) as others:
+        with site.visitor(site.person("passer-by")) as others:
             for path in ("/", "/?q=app", "/parts/places?q=app", "/parts/places?as=names", "/parts/places?as=switcher"):
                 assert many.login not in others.get(path).text, path
             assert "No vaults yet" in others.get("/").text
@@ -121,7 +122,7 @@ def opened(page: Page) -> Page:
 class TestPalette:
     """Every page and every vault, from the keyboard."""
 
-    def test_no_page_is_left_out(self, forms: Forms, many: Owner) -> None:
+    def test_no_page_is_left_out(self, forms: Visitor, many: Owner) -> None:
         """Every page without a place for a name in its address stands in it, and a vault's own on its pages."""
         offered = set(re.findall(r'href="([^"]+)"', forms.get("/parts/places").text))
         pages = {
@@ -130,11 +131,11 @@ class TestPalette:
         }  # fmt: skip
         assert pages - offered == set()
         vault = f"/vaults/{many.login}/{many.names[0]}"
-        headers = {"HX-Request": "true", "HX-Current-URL": f"{forms.site.url}{vault}/history", "Cookie": forms.cookie}
-        here = forms.client.get("/parts/places", headers=headers).text
+        headers = {"HX-Request": "true", "HX-Current-URL": f"{forms.origin}{vault}/history"}
+        here = forms.get("/parts/places", headers=headers).text
         assert f'href="{vault}/environments"' in here
         foreign = headers | {"HX-Current-URL": f"https://elsewhere.example{vault}"}
-        assert f'href="{vault}/environments"' not in forms.client.get("/parts/places", headers=foreign).text
+        assert f'href="{vault}/environments"' not in forms.get("/parts/places", headers=foreign).text
 
     def test_it_opens_what_one_types_of_very_many_too(self, site: Site, many: Owner) -> None:
         """A page by its name; a vault that is not among the first ones; nothing is told as nothing; Escape closes."""
@@ -191,10 +192,10 @@ def test_a_theme_that_was_chosen_stays(site: Site, many: Owner) -> None:
         page.reload()
         assert page.evaluate(background) == light
         assert window.complaints == []
-    with forms_of(site, many.login) as forms:
+    with site.visitor(many.login) as forms:
         for told, shown in (("dark", 'class="dark"'), ("light", 'class="light"'), ('x"><script>', '<html lang="en">')):
-            headers = {"Cookie": f"{forms.cookie}; keyway_theme={told}"}
-            assert shown in forms.client.get("/settings", headers=headers).text
+            forms.jar[THEME] = told
+            assert shown in forms.get("/settings").text
 
 
 @pytest.fixture(scope="module")
@@ -212,12 +213,12 @@ class TestBeginning:
         github = GitHub(site.stack)
         writer = github.user("writer")
         github.repo(f"{owner}/waiting", {home_without.admin: "admin", writer: "write"})
-        with forms_of(site, writer) as forms:
+        with site.visitor(writer) as forms:
             page = forms.get("/vaults/new").text
             assert "an admin can make it" in page
             assert "Make vault" not in page
             for name in (f"{owner}/waiting", f"{owner}/none", "../../users", ""):
-                answer = forms.post("/vaults/new", {"repository": name})
+                answer = forms.post("/vaults/new", repository=name)
                 assert answer.status_code in {400, 403, 404}, name
             assert f"/vaults/{owner}/waiting" not in forms.get("/").text
 
@@ -225,14 +226,14 @@ class TestBeginning:
         """Somebody who never signed in on a command line begins with that; else with the push; readers read."""
         path = f"/vaults/{home_without.full_name}"
         by_browser = home_without.login_with("write")
-        with forms_of(site, by_browser) as forms:
+        with site.visitor(by_browser) as forms:
             [now] = re.findall(r'<li aria-current="step">.*?</li>', forms.get(path).text, re.DOTALL)
             assert f"keyway login --api-url {site.stack.api_url}" in now
-        with forms_of(site, home_without.admin) as forms:
+        with site.visitor(home_without.admin) as forms:
             [now] = re.findall(r'<li aria-current="step">.*?</li>', forms.get(path).text, re.DOTALL)
             assert "keyway push --env development" in now
             assert "keyway login" not in forms.get(path).text
-        with forms_of(site, home_without.login_with("read")) as forms:
+        with site.visitor(home_without.login_with("read")) as forms:
             page = forms.get(path).text
             assert "Somebody who may write puts the first secrets in." in page
             assert "keyway push" not in page

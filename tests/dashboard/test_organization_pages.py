@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from dashboard_browser import Site, Window
-from dashboard_forms import Forms, forms_of
 from keyway_core.roles import EnvironmentType, Role, Verb, matrix_allows
 from keyway_dashboard.features.organizations import models
 from oracle import stage
@@ -17,6 +16,7 @@ from oracle.stage import GitHub, Home
 from oracle.wire import Call, bearer, send
 from playwright.sync_api import expect
 from stack import running_stack, sign_in
+from visitor import Visitor
 
 from tests.standins.stripe import KEY, SECRET, running_stripe
 
@@ -55,20 +55,20 @@ def org(site: Site) -> Org:
 
 
 @pytest.fixture(scope="module")
-def member(site: Site, org: Org) -> Iterator[Forms]:
+def member(site: Site, org: Org) -> Iterator[Visitor]:
     """The member's forms."""
-    with forms_of(site, org.member) as forms:
+    with site.visitor(org.member) as forms:
         yield forms
 
 
 @pytest.fixture(scope="module")
-def owner(site: Site, org: Org) -> Iterator[Forms]:
+def owner(site: Site, org: Org) -> Iterator[Visitor]:
     """The owner's forms."""
-    with forms_of(site, org.owner) as forms:
+    with site.visitor(org.owner) as forms:
         yield forms
 
 
-def seen(forms: Forms, org: Org) -> str:
+def seen(forms: Visitor, org: Org) -> str:
     """The mark of the owner's form."""
     found = re.search(r'name="seen" value="([0-9a-f]+)"', forms.get(f"{org.url}/settings").text)
     assert found
@@ -80,19 +80,19 @@ class TestRefusals:
 
     def test_who_is_no_member_learns_nothing(self, site: Site, org: Org) -> None:
         """An organisation of others, and one that is none: the same answer on every page and for every write."""
-        with forms_of(site, org.stranger) as forms:
+        with site.visitor(org.stranger) as forms:
             for step in ("", "/settings", "/billing"):
                 pages = [forms.get(f"/organizations/{login}{step}") for login in (org.login, "no-such-one")]
                 assert [page.status_code for page in pages] == [404, 404], step
                 assert org.login not in pages[0].text.replace(f'href="{org.url}', "")
             for step in ("/refresh", "/settings", "/billing/checkout", "/billing/portal", "/billing/trial"):
                 assert forms.post(f"{org.url}{step}").status_code == 404, step
-            said = forms.said(forms.post("/organizations/connect", {"login": org.login}))
+            said = forms.said(forms.post("/organizations/connect", login=org.login))
             assert "could not be connected" in said
             assert org.login not in said
             assert org.login not in forms.get("/organizations").text
 
-    def test_a_member_sees_and_changes_nothing(self, member: Forms, org: Org) -> None:
+    def test_a_member_sees_and_changes_nothing(self, member: Visitor, org: Org) -> None:
         """No form and no button; what is posted all the same is refused, and nothing changed."""
         before = org.told()
         page = member.get(f"{org.url}/settings").text
@@ -102,17 +102,17 @@ class TestRefusals:
         assert "/refresh" not in member.get(org.url).text
         body = {"name": "ours now", "read.protected": "both", "seen": seen_by(before)}
         for step, filled in (("/settings", body), ("/refresh", {})):
-            answer = member.post(f"{org.url}{step}", filled)
+            answer = member.post(f"{org.url}{step}", **filled)
             assert (answer.status_code, "You may not do this" in answer.text) == (403, True), step
         after = org.told()
         assert (after["displayName"], after["defaultPermissions"]) == (None, {})
 
-    def test_where_nothing_is_sold_there_is_no_billing(self, owner: Forms, org: Org) -> None:
+    def test_where_nothing_is_sold_there_is_no_billing(self, owner: Visitor, org: Org) -> None:
         """Neither a tab nor a page, and what is posted ends well."""
         assert "Billing" not in owner.get(org.url).text
         assert owner.get(f"{org.url}/billing").status_code == 404
         for step in ("checkout", "portal", "trial"):
-            answer = owner.post(f"{org.url}/billing/{step}", {"price": "price_1"})
+            answer = owner.post(f"{org.url}/billing/{step}", price="price_1")
             assert answer.status_code in {303, 400}, step
 
 
@@ -132,12 +132,12 @@ class TestSettings:
                 said = models.USUAL[role.value][models.TYPES.index(kind.value)]
                 assert models._RIGHTS[said] == rights, (role, kind)
 
-    def test_only_what_is_not_as_usual_is_kept_and_comes_back(self, owner: Forms, org: Org) -> None:
+    def test_only_what_is_not_as_usual_is_kept_and_comes_back(self, owner: Visitor, org: Org) -> None:
         """A choice stands in the form again, unknown ones count for nothing, and who saved first is not overwritten."""
         mark = seen(owner, org)
         body = {"name": " The Guild ", "read.protected": "read", "write.standard": "none", "admin.standard": "root"}
         body |= {"owner.standard": "both", "seen": mark}
-        assert "were saved" in owner.said(owner.post(f"{org.url}/settings", body))
+        assert "were saved" in owner.said(owner.post(f"{org.url}/settings", **body))
         told = org.told()
         assert told["displayName"] == "The Guild"
         assert told["defaultPermissions"] == {
@@ -148,12 +148,12 @@ class TestSettings:
         cell = re.search(r'name="read.protected".*?</select>', page, re.DOTALL)
         assert cell
         assert '<option value="read" selected>' in cell[0]
-        again = owner.post(f"{org.url}/settings", {"name": "Mine", "seen": mark})
+        again = owner.post(f"{org.url}/settings", name="Mine", seen=mark)
         assert (again.status_code, "Somebody saved first." in again.text) == (200, True)
         assert org.told()["displayName"] == "The Guild"
-        long = owner.post(f"{org.url}/settings", {"name": "x" * 101, "seen": seen(owner, org)})
+        long = owner.post(f"{org.url}/settings", name="x" * 101, seen=seen(owner, org))
         assert (long.status_code, 'role="alert"' in long.text) == (200, True)
-        assert "were saved" in owner.said(owner.post(f"{org.url}/settings", {"name": "", "seen": seen(owner, org)}))
+        assert "were saved" in owner.said(owner.post(f"{org.url}/settings", name="", seen=seen(owner, org)))
         assert (org.told()["displayName"], org.told()["defaultPermissions"]) == (None, {})
 
 
@@ -211,11 +211,11 @@ def test_plans_are_bought_elsewhere_and_by_owners_alone(shop: Site) -> None:
     """A member sees what is paid and no button, and is refused; an owner is led on by a link, begins the one trial."""
     login, boss, worker = team(shop)
     url = f"/organizations/{login}/billing"
-    with forms_of(shop, worker) as forms:
+    with shop.visitor(worker) as forms:
         assert "Owners of the organisation can change this." in forms.get(url).text
         for step in ("checkout", "portal", "trial"):
             assert f"{url}/{step}" not in forms.get(url).text
-            assert forms.post(f"{url}/{step}", {"price": "price_team_month"}).status_code == 403, step
+            assert forms.post(f"{url}/{step}", price="price_team_month").status_code == 403, step
     with shop.window(boss) as window:
         bought(window, login)
 

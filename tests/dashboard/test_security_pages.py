@@ -35,7 +35,7 @@ class TestRefuses:
     @pytest.mark.parametrize("role", ["read", "maintain"])
     def test_who_manages_nothing_sees_nobody(self, site: Site, vault: Home, role: str) -> None:
         """Neither in numbers nor in rows, named vault or not; the page says when there will be something."""
-        with site.http(vault.login_with(role)) as client:
+        with site.visitor(vault.login_with(role)) as client:
             for path in PAGES:
                 page = client.get(path)
                 assert (page.status_code, 'class="blank"' in page.text) == (200, True), path
@@ -49,9 +49,9 @@ class TestRefuses:
     @pytest.mark.parametrize("path", PAGES[1:])
     def test_a_foreign_vault_is_one_that_does_not_exist(self, site: Site, vault: Home, path: str) -> None:
         """The same sentence for both."""
-        with site.http(site.person()) as client:
+        with site.visitor(site.person()) as client:
             for name in (vault.full_name, f"{vault.full_name}-no", "x", "../.."):
-                page = client.get(path, params={"vault": name})
+                page = client.get(path, vault=name)
                 assert page.status_code == 200
                 assert f"There is no vault {name}" in unescape(page.text)
                 assert "<tbody>" not in page.text
@@ -87,7 +87,7 @@ class TestOverview:
 
     def test_the_drawing_is_made_without_style_or_script(self, site: Site, vault: Home) -> None:
         """The policy forbids both; every drawing is well-formed, and holds shapes alone."""
-        with site.http(vault.admin) as client:
+        with site.visitor(vault.admin) as client:
             page = client.get("/security").text
         drawings = re.findall(r"<svg (?!class).*?</svg>", page, re.DOTALL)
         assert len(drawings) >= 4

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 from dashboard_browser import Site
-from dashboard_forms import Forms, forms_of
 from keyway_dashboard.features.assistants.configurations import Configuration, configurations
 from keyway_dashboard.features.settings.usage import Usage
 from oracle import canaries, stage
 from oracle.stage import Home
 from oracle.wire import Call, bearer, send
 from playwright.sync_api import expect
+from visitor import Visitor
 
 API = "https://api.keyway.test"
 PUT = {"mode": "merge", "environment": "development"}
@@ -31,9 +31,9 @@ def vault(site: Site) -> Home:
 
 
 @pytest.fixture(scope="module")
-def forms(site: Site, vault: Home) -> Iterator[Forms]:
+def forms(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator's pages."""
-    with forms_of(site, vault.admin) as forms:
+    with site.visitor(vault.admin) as forms:
         yield forms
 
 
@@ -73,7 +73,7 @@ class TestAssistants:
             assert (command, server) == (["keyway", "mcp", *named], API), one.name
             assert "TOKEN" not in one.text
 
-    def test_nothing_but_a_repository_gets_into_a_configuration(self, forms: Forms) -> None:
+    def test_nothing_but_a_repository_gets_into_a_configuration(self, forms: Visitor) -> None:
         """What stands in the address is pasted into terminals: quotes, spaces, options and markup are refused."""
         for wrong in (
             "a/b; rm -rf ~",
@@ -91,7 +91,7 @@ class TestAssistants:
             assert "-r owner/name" not in page.replace("&#34;", '"')
         assert "keyway mcp -r own/er.1" in forms.get("/assistants", vault="own/er.1").text
 
-    def test_it_shows_what_assistants_did_and_no_more(self, site: Site, vault: Home, forms: Forms) -> None:
+    def test_it_shows_what_assistants_did_and_no_more(self, site: Site, vault: Home, forms: Visitor) -> None:
         """Not what the person did, not what another person's assistant did, and no value."""
         value = canaries.new()
         as_assistant(vault, vault.token, value)
@@ -102,7 +102,7 @@ class TestAssistants:
         assert listed.count("BY_ASSISTANT") == 1
         assert "KEPT" not in listed
         assert value not in page
-        with forms_of(site, site.person("newcomer")) as fresh:
+        with site.visitor(site.person("newcomer")) as fresh:
             assert "Nothing yet" in fresh.get("/assistants").text
 
     def test_it_is_read_and_copied(self, site: Site, vault: Home) -> None:
@@ -124,7 +124,7 @@ class TestAssistants:
 class TestUsage:
     """What one uses."""
 
-    def test_it_tells_what_the_backend_counts(self, forms: Forms, vault: Home) -> None:
+    def test_it_tells_what_the_backend_counts(self, forms: Visitor, vault: Home) -> None:
         """The plan, what is used and what is allowed; without limits it says so."""
         told = vault.get("/v1/users/me/usage").json()["data"]
         page = re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", forms.get("/settings/usage").text)))
@@ -142,7 +142,7 @@ class TestUsage:
             (1, 1), (4, "unlimited"), (0, 2), (None, 3), (None, "unlimited"),
         ]  # fmt: skip
 
-    def test_the_profile_is_ones_own(self, site: Site, forms: Forms, vault: Home) -> None:
+    def test_the_profile_is_ones_own(self, site: Site, forms: Visitor, vault: Home) -> None:
         """Name and number as GitHub tells them, and the tabs lead to all of the settings."""
         page = forms.get("/settings").text
         assert vault.admin in page

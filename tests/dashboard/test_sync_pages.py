@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from dashboard_browser import Site
-from dashboard_visitor import Visitor, visitor
 from oracle import canaries, stage
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Page, expect
 from standins.providers import TOKEN, Providers
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def nothing_there(there: Providers) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def admin(site: Site, vault: Home) -> Iterator[Visitor]:
     """The administrator, without a browser."""
-    with visitor(site, vault.admin) as made:
+    with site.visitor(vault.admin) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def other(site: Site, vault: Home) -> Iterator[Visitor]:
     """Somebody who may write to the repository, with an account of their own."""
-    with visitor(site, vault.login_with("write")) as made:
+    with site.visitor(vault.login_with("write")) as made:
         assert made.post(f"/vaults/{vault.full_name}/syncs/connect", provider="railway", token=TOKEN).status_code == 303
         yield made
 
@@ -185,7 +185,7 @@ class TestRefusals:
         """It is not offered, its syncs are not listed, and a form that is sent all the same is refused."""
         listed = linked(other, vault, "production")
         base = f"/vaults/{vault.full_name}/syncs"
-        with visitor(site, vault.login_with("read")) as reader:
+        with site.visitor(vault.login_with("read")) as reader:
             assert reader.post(f"{base}/connect", provider="railway", token=TOKEN).status_code == 303
             text = reader.text(f"{base}/new")
             assert ("<option>development" in text, "<option selected>production" in text) == (True, False)
@@ -210,7 +210,7 @@ class TestRefusals:
     def test_a_removed_collaborator_syncs_no_more(self, site: Site, vault: Home, there: Providers) -> None:
         """The account stays theirs; the vault is gone for it."""
         login = vault.login_with("write")
-        with visitor(site, login) as gone:
+        with site.visitor(login) as gone:
             base = f"/vaults/{vault.full_name}/syncs"
             assert gone.post(f"{base}/connect", provider="railway", token=TOKEN).status_code == 303
             at = linked(gone, vault, "production")

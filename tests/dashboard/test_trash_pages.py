@@ -11,7 +11,7 @@ from dashboard_browser import Site
 from oracle import canaries, stage
 from oracle.stage import Home
 from playwright.sync_api import expect
-from visitor import Visitor, visitor
+from visitor import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def vault(site: Site) -> Home:
 @pytest.fixture(scope="module")
 def writer(site: Site, vault: Home) -> Iterator[Visitor]:
     """Somebody who may write to staging, only read production, and administers nothing."""
-    with visitor(site, vault.login_with("write")) as writer:
+    with site.visitor(vault.login_with("write")) as writer:
         yield writer
 
 
@@ -76,7 +76,7 @@ def test_more_than_was_looked_at_is_not_emptied(site: Site, vault: Home) -> None
     """Somebody deleted another key between the question and the answer; and one that is gone is said to be gone."""
     trashed(vault, "production", "SEEN")
     page = f"/vaults/{vault.full_name}/trash"
-    with visitor(site, vault.admin) as admin:
+    with site.visitor(vault.admin) as admin:
         found = re.search(r'name="seen" value="(\d+)"', admin.get(page).text)
         assert found
         trashed(vault, "production", "UNSEEN")
@@ -104,7 +104,7 @@ def test_who_may_not_is_offered_nothing_and_refused(site: Site, vault: Home, wri
     assert (guarded in told, "trash/empty" in told) == (False, False)
     for path in (f"{guarded}/restore", f"{guarded}/purge", "empty"):
         assert writer.post(f"{page}/{path}", seen=str(len(kept))).status_code == 403
-    with visitor(site, vault.login_with("read")) as reader:
+    with site.visitor(vault.login_with("read")) as reader:
         told = reader.get(page).text
         assert ("THEIRS" in told, "GUARDED" in told, "/restore" in told, "/purge" in told) == (
             True,
@@ -114,7 +114,7 @@ def test_who_may_not_is_offered_nothing_and_refused(site: Site, vault: Home, wri
         )
         for path in (f"{mine}/restore", f"{mine}/purge", f"{guarded}/restore", "empty"):
             assert reader.post(f"{page}/{path}", seen=str(len(kept))).status_code == 403
-    with visitor(site, site.person("stranger")) as stranger:
+    with site.visitor(site.person("stranger")) as stranger:
         for path in (f"{mine}/restore", f"{mine}/purge", "empty"):
             assert stranger.post(f"{page}/{path}", seen=str(len(kept))).status_code == 404
     assert trash(vault) == kept

@@ -10,7 +10,6 @@ import anyio
 import httpx
 import pytest
 from dashboard_browser import Site
-from dashboard_visitor import Visitor, visitor
 from keyway_core import dotenv
 from keyway_dashboard.http import BODY_BYTES
 from keyway_dashboard.visits import Visit
@@ -18,6 +17,7 @@ from oracle import canaries, stage
 from oracle.cast import NEW_VAULT
 from oracle.stage import GitHub, Home
 from starlette.requests import Request
+from visitor import Visitor
 
 TOO_LATE = "Somebody saved first. Nothing of yours was imported; look again."
 ANOTHER = "What you chose is not what was looked at."
@@ -36,7 +36,7 @@ def vault(site: Site) -> Home:
 @pytest.fixture(scope="module")
 def admin(site: Site, vault: Home) -> Iterator[Visitor]:
     """Its administrator."""
-    with visitor(site, vault.admin) as somebody:
+    with site.visitor(vault.admin) as somebody:
         yield somebody
 
 
@@ -81,7 +81,7 @@ class TestRights:
     def test_who_may_only_read_writes_nothing_and_sees_nothing_that_is_protected(self, site: Site, vault: Home) -> None:
         """Every write of every environment is refused; a protected environment is neither shown nor handed out."""
         before, secret = vault.state(), keys(vault, "id")
-        with visitor(site, vault.login_with("read")) as reader:
+        with site.visitor(vault.login_with("read")) as reader:
             page = reader.text(f"/vaults/{vault.full_name}")
             told = re.findall(r'data-state="(\w+)" data-at="production"', page)
             assert (set(told), len(told) > 1, "IN_PRODUCTION_ALONE" in page) == ({"hidden"}, True, False)
@@ -107,7 +107,7 @@ class TestRights:
     def test_who_may_write_does_not_write_what_is_protected(self, site: Site, vault: Home) -> None:
         """A protected environment can be read with that role, and is changed by no form, nor filled by a copy."""
         before, secret = vault.state(), keys(vault, "id")
-        with visitor(site, vault.login_with("write")) as writer:
+        with site.visitor(vault.login_with("write")) as writer:
             page = writer.text(f"/vaults/{vault.full_name}")
             assert "Edit KEY in staging" in page
             assert "Edit KEY in production" not in page
@@ -123,9 +123,11 @@ class TestRights:
         """A revoked session leads to the sign-in; somebody who was removed finds no vault."""
         before, login = vault.state(), vault.login_with("write")
         page, secret = f"/vaults/{vault.full_name}", keys(vault, "id")["staging"]
-        with visitor(site, login) as left, visitor(site, login) as removed:
+        with site.visitor(login, fresh=True) as left, site.visitor(login) as removed:
             assert left.post(f"{page}/secrets/{secret}/reveal").status_code == 200
+            ended = dict(left.jar)
             assert left.post("/sign-out").status_code == 303
+            left.jar.update(ended)
             for path, fields in [*writes(vault, "staging", "development"), (f"{page}/secrets/{secret}/reveal", {})]:
                 assert left.post(path, **fields).headers.get("location", "").startswith("/sign-in"), path
             GitHub(site.stack).do("set-role", repo=vault.full_name, login=login, role=None, webhook=True)
@@ -186,7 +188,7 @@ class TestImport:
         look = admin.post(f"{page}/preview", **form)
         seen = {"revision": hidden(look, "revision"), "mark": hidden(look, "mark")}
         assert vault.state() == before
-        with visitor(site, vault.admin) as elsewhere:
+        with site.visitor(vault.admin, fresh=True) as elsewhere:
             assert ANOTHER in elsewhere.post(page, **form, **seen).text
         for other in (
             {"text": "LOOKED=elsewhere\n"}, {"text": "LOOKED=at\nMORE=1\n"}, {"environment": "development"},
