@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from keyway_standalone.processes import Stack
+from peer import Answer, Request, listening, pulled
+from person import Person
 from stack import http, push, vault_for
-
-from tests.cli.peer import Answer, Request, listening, pulled
-from tests.cli.person import Person
 
 _CANARY: Final = "a-value-that-nobody-may-repeat"
 _PUSHED: Final = {"data": {"stats": {}, "revision": {"id": "rev-2", "number": 2}}}
