@@ -43,7 +43,7 @@ from keyway_backend.access.records import Found, found
 from keyway_backend.access.rights import Right
 from keyway_backend.access.roles import Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
 from keyway_backend.access.standing import Standing, allowed, environment_in_binding, sees_remains, still_allows
-from keyway_backend.access.standings import Standings
+from keyway_backend.access.standings import Standings, remembered
 from keyway_backend.access.store import Known, Named, Numbered
 from keyway_backend.db.engine import Database
 from keyway_backend.platform import log
@@ -263,7 +263,11 @@ class Access:
             same = standing.vault is not None and standing.vault.vault.id == vault.vault.id
             return standing if same else None
 
-        standings = await asyncio.gather(*(standing_on(vault) for vault in bound))
+        # Of hundreds of vaults next to all are remembered: they need no task of their own.
+        known_already = [remembered(vault) for vault in bound]
+        asked = [vault for vault, there in zip(bound, known_already, strict=True) if there is None]
+        answers = iter(await asyncio.gather(*(standing_on(vault) for vault in asked)))
+        standings = [next(answers) if there is None else there for there in known_already]
         granted = [
             self._vault_grant(actor, grant.origin, standing, standing.vault)
             for standing in standings
@@ -417,7 +421,9 @@ class Access:
         return no_access
 
     def _vault_grant(self, actor: Actor, origin: Origin, standing: Standing, vault: Found) -> VaultGrant:
-        role, origin = standing.role, replace(origin, in_grace=standing.in_grace)
+        role = standing.role
+        if origin.in_grace is not standing.in_grace:
+            origin = replace(origin, in_grace=standing.in_grace)
         return VaultGrant(
             actor,
             origin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -49,7 +50,14 @@ def allowed_verbs(
         override = _most_specific(rules.overrides, role, github_user_id, environment_id)
         if override is not None:
             return override.verbs
+    if not rules.defaults:
+        return _by_matrix(role, kind)
     return frozenset(verb for verb in Verb if default_allows(rules.defaults, role, kind, verb))
+
+
+@cache
+def _by_matrix(role: Role, kind: EnvironmentType) -> frozenset[Verb]:
+    return frozenset(verb for verb in Verb if matrix_allows(role, kind, verb))
 
 
 def _most_specific(

@@ -26,10 +26,11 @@ class Standing:
 def allowed(person: Actor | Person, vault: Found, role: Role | None) -> dict[UUID, tuple[Environment, frozenset[Verb]]]:
     """What may be done in each environment, in display order."""
     nothing: frozenset[Verb] = frozenset()
+    bound = person if isinstance(person, Actor) and person.binding is not None else None
     return {
         one.id: (one, vault.verbs(role, person.github_user_id, one) if role is not None else nothing)
         for one in vault.environments
-        if isinstance(person, Person) or binding.holds(person, vault.vault.id, one.id)
+        if bound is None or binding.holds(bound, vault.vault.id, one.id)
     }
 
 

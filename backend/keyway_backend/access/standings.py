@@ -25,6 +25,14 @@ _ASKED_ROLE: Final = metrics.ROLES.labels("asked")
 K = TypeVar("K")
 
 
+def remembered(vault: Found) -> Standing | None:
+    """What the person is on the vault of a row, if GitHub said so not long ago."""
+    if (cached := vault.cached) is None:
+        return None
+    _REMEMBERED_ROLE.inc()
+    return Standing(vault, cached.role, cached.installation_id)
+
+
 class Standings:
     """Finds out what people are on vaults."""
 
@@ -110,9 +118,8 @@ class Standings:
         only_reads: bool = False,
     ) -> Standing:
         """The vault of that name now, and what the person is there. No connection is held while GitHub is asked."""
-        if len(there) == 1 and (cached := there[0].cached) is not None:
-            _REMEMBERED_ROLE.inc()
-            return Standing(there[0], cached.role, cached.installation_id)
+        if len(there) == 1 and (known := remembered(there[0])) is not None:
+            return known
         if not there and self._absent.get(_key(person, named), 0.0) > time.monotonic():
             return Standing(None, None, None)
         _ASKED_ROLE.inc()

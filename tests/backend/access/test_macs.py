@@ -63,6 +63,10 @@ class TestRefuses:
         ]
         codes = [macs.make(Purpose.ROLE, *fields) for fields in alike]
         assert all(one != two for one, two in combinations(codes, 2))
+        # Also where one of them was asked for before: 1 equals True.
+        for code, fields in zip(codes, alike, strict=True):
+            assert sum(macs.fits(code, Purpose.ROLE, *one) for one in alike) == 1
+            assert macs.fits(code, Purpose.ROLE, *fields)
 
     def test_an_empty_or_cut_code(self) -> None:
         """A code has 32 bytes."""

@@ -107,7 +107,9 @@ class Vaults:
 
     async def every(self, grant: PersonGrant, wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
         """A page of the vaults on which the person has a role, and how many there are."""
-        grants = [one for one in await self._access.vaults(grant) if _speaks_of(one, wanted.words)]
+        grants = await self._access.vaults(grant)
+        if wanted.words:
+            grants = [one for one in grants if _speaks_of(one, wanted.words)]
         total = len(grants)
         if wanted.by_name:
             # The order is known already, so that nothing is asked about vaults of other pages.
