@@ -104,6 +104,11 @@ class Play:
         for key in keys:
             self.reference.write(environment, key)
 
+    def push_one(self, key: str) -> None:
+        """One key of the first environment."""
+        self._send(ENVIRONMENTS[0], {key: f"v{self.random.random()}"})
+        self.reference.write(ENVIRONMENTS[0], key)
+
     def delete(self, environment: str) -> None:
         there = self._keys(environment)
         if len(there) > 1:
@@ -256,6 +261,26 @@ def test_no_difference_to_the_reference(stack: Stack, seed: int) -> None:
     check(play)
     roll_up(stack, 20_000)
     check(play)
+
+
+def test_nobody_saw_what_was_away_at_their_revision(stack: Stack) -> None:
+    """A secret that was not there for a while is told apart from those that were there all the time."""
+    play = Play(stage.home(stack, "away", keep=False), 1)
+    for key in ("A", "B", "A"):
+        play.push_one(key)
+    play.pull("development")
+    with psycopg.connect(stack.superuser_database_url) as connection:
+        connection.execute(
+            """UPDATE secret_values AS v SET to_revision = 2 FROM environments AS e
+               WHERE e.id = v.environment_id AND e.vault_id = %s AND v.key = 'A' AND v.to_revision = 3""",
+            [play.home.vault_id],
+        )
+        # The read was at revision 2, when A was not there.
+        connection.execute(
+            "UPDATE audit_events SET revision = 2 WHERE vault_id = %s AND action = 'secrets_pulled'",
+            [play.home.vault_id],
+        )
+    assert totals(play)[0] == {"users": 1, "secrets": 1, "accesses": 1}
 
 
 @pytest.mark.prove

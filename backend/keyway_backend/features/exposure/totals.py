@@ -1,10 +1,11 @@
 """How many people saw how much: without a row for each person and secret, of which there may be millions.
 
 Secrets of an environment that were live at the same revisions were seen by the same people as often: `classes` are
-such secrets, and there are few of them. `terms` are a class's edges: +1 where one of its values begins, -1 where it
-ends; edges that meet fall away, so that a value which followed another leaves none. Reads are summed between the edges
-of their environment (`buckets`), and what somebody saw of a class follows from running totals at its edges. Only people
-on the page are looked at one by one.
+such secrets, and there are few of them. Nearly every secret is `plain`: nothing of it was ever copied, and it was live
+from one revision to another without a gap; those two numbers are its class. The others are told apart by their `terms`:
++1 where one of their values begins, -1 where it ends; edges that meet fall away, so that a value which followed another
+leaves none. Reads are summed between the edges of their environment (`buckets`), and what somebody saw of a class
+follows from running totals at its edges. Only people on the page are looked at one by one.
 """
 
 from __future__ import annotations
@@ -18,18 +19,39 @@ _WHOLE: Final[LiteralString] = """,
         SELECT github_user_id AS person, environment_id AS place, revision, reads, last_at
         FROM reported WHERE keys IS NULL AND value_id IS NULL
     ),
+    places AS MATERIALIZED (
+        SELECT environment_id, """
+_SECRETS: Final[LiteralString] = """ AS shown
+        FROM (SELECT id AS environment_id FROM environments WHERE vault_id = ANY(%(vaults)s)) AS every
+    ),
+    copied AS MATERIALIZED (
+        SELECT DISTINCT origin_value_id AS root FROM secret_values
+        WHERE origin_value_id IS NOT NULL AND environment_id = ANY(ARRAY(SELECT environment_id FROM places))
+    ),
+    lived AS MATERIALIZED (
+        SELECT v.secret_id, v.environment_id, min(v.from_revision) AS since,
+            max(coalesce(v.to_revision, 2147483647)) AS until,
+            sum(coalesce(v.to_revision, 2147483647) - v.from_revision)
+                = max(coalesce(v.to_revision, 2147483647)) - min(v.from_revision)
+                AND NOT bool_or(coalesce(v.origin_value_id, v.id) IN (SELECT root FROM copied)) AS plain
+        FROM secret_values AS v JOIN places AS p ON p.environment_id = v.environment_id
+        WHERE p.shown AND v.environment_id = ANY(ARRAY(SELECT environment_id FROM places))
+        GROUP BY 1, 2
+    )"""
+_CLASSES: Final[LiteralString] = """,
     lines AS MATERIALIZED (
-        SELECT DISTINCT coalesce(origin_value_id, id) AS root, secret_id, environment_id
-        FROM secret_values
-        WHERE environment_id IN (SELECT e.id FROM environments AS e WHERE e.vault_id = ANY(%(vaults)s)) AND """
-_CLASSES: Final[LiteralString] = """
+        SELECT DISTINCT coalesce(v.origin_value_id, v.id) AS root, v.secret_id, v.environment_id
+        FROM secret_values AS v
+            JOIN lived AS s ON s.secret_id = v.secret_id AND s.environment_id = v.environment_id
+        WHERE NOT s.plain AND v.secret_id = ANY(ARRAY(SELECT secret_id FROM lived WHERE NOT plain))
     ),
     terms AS MATERIALIZED (
         SELECT n.secret_id, n.environment_id, h.environment_id AS place, edge.at, sum(edge.step)::int AS step
         FROM secret_values AS h JOIN lines AS n ON n.root = coalesce(h.origin_value_id, h.id)
             CROSS JOIN LATERAL (
                 VALUES (h.from_revision, 1), (coalesce(h.to_revision, 2147483647), -1)) AS edge (at, step)
-        WHERE h.environment_id IN (SELECT DISTINCT place FROM whole)
+        WHERE h.environment_id IN (SELECT place FROM whole)
+            AND (h.id = ANY(ARRAY(SELECT root FROM lines)) OR h.origin_value_id = ANY(ARRAY(SELECT root FROM lines)))
         GROUP BY 1, 2, 3, 4 HAVING sum(edge.step) <> 0
     ),
     shapes AS MATERIALIZED (
@@ -37,11 +59,19 @@ _CLASSES: Final[LiteralString] = """
         FROM terms GROUP BY 1, 2
     ),
     classes AS MATERIALIZED (
-        SELECT row_number() OVER () AS class, shape, environment_id, count(*) AS members,
-            (array_agg(secret_id))[1] AS one
-        FROM shapes GROUP BY shape, environment_id
+        SELECT row_number() OVER () AS class, * FROM (
+            SELECT environment_id, since, until, since || ' ' || until AS shape, count(*) AS members, NULL::uuid AS one
+            FROM lived WHERE plain AND environment_id IN (SELECT place FROM whole) GROUP BY 1, 2, 3
+            UNION ALL
+            SELECT environment_id, NULL, NULL, shape, count(*), (array_agg(secret_id))[1]
+            FROM shapes GROUP BY shape, environment_id
+        ) AS every
     ),
     class_terms AS MATERIALIZED (
+        SELECT c.class, c.members, c.environment_id AS place, edge.at, edge.step
+        FROM classes AS c CROSS JOIN LATERAL (VALUES (c.since, 1), (c.until, -1)) AS edge (at, step)
+        WHERE c.one IS NULL
+        UNION ALL
         SELECT c.class, c.members, t.place, t.at, t.step
         FROM classes AS c JOIN terms AS t ON t.secret_id = c.one AND t.environment_id = c.environment_id
     ),
@@ -57,24 +87,33 @@ _CLASSES: Final[LiteralString] = """
         GROUP BY 1, 2, 3
     )"""
 _PARTIAL: Final[LiteralString] = """,
-    roots AS (
-        SELECT r.person, coalesce(p.origin_value_id, p.id) AS root, r.reads, r.last_at
-        FROM (
-            SELECT github_user_id AS person, environment_id AS place, revision, unnest(keys) AS key, reads, last_at
-            FROM reported WHERE keys IS NOT NULL AND value_id IS NULL
-        ) AS r JOIN secret_values AS p ON p.environment_id = r.place AND p.key = r.key
-            AND p.from_revision <= r.revision AND (p.to_revision IS NULL OR p.to_revision > r.revision)
-        UNION ALL
-        SELECT r.github_user_id, coalesce(o.origin_value_id, o.id), r.reads, r.last_at
-        FROM reported AS r JOIN secret_values AS o ON o.id = r.value_id
+    keyed AS MATERIALIZED (
+        SELECT github_user_id AS person, environment_id AS place, revision, unnest(keys) AS key, reads, last_at
+        FROM reported WHERE keys IS NOT NULL AND value_id IS NULL
+    ),
+    roots AS MATERIALIZED (
+        SELECT person, root, sum(reads) AS reads, max(last_at) AS last_at FROM (
+            SELECT r.person, coalesce(p.origin_value_id, p.id) AS root, r.reads, r.last_at
+            FROM keyed AS r JOIN secret_values AS p ON p.environment_id = r.place AND p.key = r.key
+                AND p.from_revision <= r.revision AND (p.to_revision IS NULL OR p.to_revision > r.revision)
+            WHERE p.environment_id = ANY(ARRAY(SELECT DISTINCT place FROM keyed))
+            UNION ALL
+            SELECT r.github_user_id, coalesce(o.origin_value_id, o.id), r.reads, r.last_at
+            FROM reported AS r JOIN secret_values AS o ON o.id = r.value_id
+            WHERE o.id = ANY(ARRAY(SELECT value_id FROM reported WHERE value_id IS NOT NULL))
+        ) AS every GROUP BY 1, 2
     ),
     single AS MATERIALIZED (
-        SELECT s.person, n.secret_id, n.environment_id, c.class, sum(s.reads)::bigint AS reads,
-            max(s.last_at) AS last_at
-        FROM (SELECT person, root, sum(reads) AS reads, max(last_at) AS last_at FROM roots GROUP BY 1, 2) AS s
-            JOIN lines AS n ON n.root = s.root
+        SELECT r.person, n.secret_id, n.environment_id, c.class, sum(r.reads)::bigint AS reads,
+            max(r.last_at) AS last_at
+        FROM roots AS r JOIN (
+                SELECT DISTINCT coalesce(origin_value_id, id) AS root, secret_id, environment_id FROM secret_values
+                WHERE id = ANY(ARRAY(SELECT root FROM roots)) OR origin_value_id = ANY(ARRAY(SELECT root FROM roots))
+            ) AS n ON n.root = r.root
+            JOIN lived AS s ON s.secret_id = n.secret_id AND s.environment_id = n.environment_id
             LEFT JOIN shapes AS f ON f.secret_id = n.secret_id AND f.environment_id = n.environment_id
-            LEFT JOIN classes AS c ON c.shape = f.shape AND c.environment_id = f.environment_id
+            LEFT JOIN classes AS c ON c.environment_id = n.environment_id
+                AND c.shape = CASE WHEN s.plain THEN s.since || ' ' || s.until ELSE f.shape END
         GROUP BY 1, 2, 3, 4
     )"""
 _PEOPLE: Final[LiteralString] = """,
@@ -141,4 +180,4 @@ _PEOPLE: Final[LiteralString] = """,
                 LEFT JOIN users AS u ON u.github_user_id = s.person
             ORDER BY s.last_at DESC, s.person) AS page"""
 
-TOTALS: Final[LiteralString] = _WHOLE + READABLE + _CLASSES + _PARTIAL + _PEOPLE
+TOTALS: Final[LiteralString] = _WHOLE + READABLE + _SECRETS + _CLASSES + _PARTIAL + _PEOPLE
