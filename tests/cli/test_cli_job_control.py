@@ -36,6 +36,30 @@ while not os.path.exists("go"):
     time.sleep(0.02)
 print("still here", flush=True)
 """
+# A parent with jobs that touches nothing of the terminal but whose it is. A shell would mend what a job left behind.
+PARENT = """
+import os, signal, sys, termios
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+def tell(word):
+    print(word, termios.tcgetattr(0)[:4], flush=True)
+tell("before")
+pid = os.fork()
+if not pid:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    os.tcsetpgrp(0, os.getpid())
+    if not os.WIFSTOPPED(status):
+        break
+    tell("stopped")
+    sys.stdin.readline()
+    os.tcsetpgrp(0, pid)
+    os.kill(-pid, signal.SIGCONT)
+tell(f"ended {os.waitstatus_to_exitcode(status)}")
+"""
 SECONDS = 60
 TERMINAL_MODES = 3  # where tcgetattr(3) has echo, signals and lines
 
@@ -138,6 +162,29 @@ def test_a_program_is_a_job_like_any_other(alice: Person, options: str) -> None:
         assert state(screen, pid) == ""
         screen.type("stty -a\n")
         assert {"echo", "icanon", "isig"} <= set(screen.until(r"(?s)speed.*?shell> ").group().split())
+
+
+@pytest.mark.parametrize("option", ["--mask", "--watch"])
+def test_a_stopped_job_leaves_the_terminal_as_it_was(alice: Person, option: str) -> None:
+    """Keys are shown and Ctrl-C is a key again while it is stopped, and after it, without a shell's help."""
+    line = (KEYWAY, "run", option, "--", sys.executable, "-I", "-S", "-c", PROGRAM)
+    with (
+        listening(lambda _: pulled({"VALUE": VALUE})) as server,
+        terminal(alice.at(server.url), sys.executable, "-I", "-S", "-c", PARENT, *line) as screen,
+    ):
+        before = screen.until(r"before (\[.*?\])").group(1)
+        screen.until("ready")
+        taken = screen.modes()
+        for word in ("one", "two"):
+            screen.type("\x1a")
+            assert screen.until(r"stopped (\[.*?\])").group(1) == before
+            screen.type("on\n")
+            screen.type(f"{word}\n")
+            screen.until(f"got {word} 77 33")
+            assert screen.modes() == taken
+        screen.type("\x03")
+        ended = screen.until(r"ended (\d+) (\[.*?\])")
+        assert (ended.group(1), ended.group(2)) == ("130", before)
 
 
 @pytest.mark.parametrize("option", ["--mask", "--watch"])

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keyway_cli.masking.forms import Lookup
 from keyway_cli.masking.redactor import MARK, Redactor
+from keyway_cli.masking.relay import Masked
 from oracle.report import Record
 from peer import listening, pulled
 from person import Person
@@ -48,18 +49,32 @@ def test_nothing_gets_through_whatever_a_program_does(
 
 
 @pytest.mark.parametrize("name", leaking.TRANSFORMS)
-def test_nothing_gets_through_at_the_border_of_what_is_read_at_once(name: str) -> None:
-    """65,536 bytes are read at once: a value ends there, begins there, or is cut there anywhere."""
-    value = leaking.values(3)["V0"]
-    form = leaking.TRANSFORMS[name](value)
-    lookup = Lookup([value])
-    for before in {*range(0, len(form), 11), len(form)}:
-        data = b"." * (leaking.BORDER - before) + form + b"." * 9
-        redactor = Redactor(lookup)
-        shown = redactor.feed(data[: leaking.BORDER]) + redactor.feed(data[leaking.BORDER :])
-        shown += redactor.flush(end=True)
-        marked = b"\x02" + f"{name}|V0|whole".encode() + b"\x03" + shown + b"\x04"
-        assert leaking.leaks(marked, {"V0": value})[name] == (1, 0), before
+def test_a_value_that_is_cut_anywhere_is_shown_no_more_than_one_that_is_not(name: str) -> None:
+    """Read in two, at each of its bytes: not one byte of it is let go before it is known what it begins."""
+    made = leaking.values(3)
+    kept = [made[key] for key in ("V0", "V12", "URL", "UNICODE", "TOKEN")]
+    for value in [*kept, SHORT, "sslmode=verify-f"]:
+        form = leaking.TRANSFORMS[name](value)
+        uncut = masked([b"<<<" + form + b">>>"], value)
+        lookup = Lookup([value])
+        for place in range(len(form) + 1):
+            redactor = Redactor(lookup)
+            shown = redactor.feed(b"<<<" + form[:place]) + redactor.feed(form[place:] + b">>>")
+            assert shown + redactor.flush(end=True) == uncut, place
+
+
+@pytest.mark.parametrize("value", [LONG, SHORT])
+def test_what_arrives_in_two_is_written_when_it_is_masked(value: str) -> None:
+    """What a terminal and a pipe write with: nothing of a value before the program has been silent."""
+    for place in range(len(value) + 1):
+        reader, writer = os.pipe()
+        with os.fdopen(reader, "rb") as written:
+            output = Masked(Lookup([value]), writer)
+            output.write(b"<<<" + value[:place].encode())
+            output.write(value[place:].encode() + b">>>")
+            output.end()
+            os.close(writer)
+            assert written.read() == b"<<<" + MARK + b">>>", place
 
 
 @settings(max_examples=150, deadline=None)

@@ -140,6 +140,11 @@ class Lookup:
         """The shortest piece of a long value that is always found."""
         return GRAM + self.step - 1
 
+    @property
+    def hex_reach(self) -> int:
+        """The same of a long value in hexadecimal."""
+        return HEX_GRAM + self.step - 1
+
     def hits(self, text: bytes) -> list[int]:
         """Where pieces of long values stand, in order.
 

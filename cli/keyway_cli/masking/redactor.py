@@ -65,7 +65,7 @@ class Redactor:
 
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
-        self._memory: Final = max(lookup.reach, HEX_GRAM + lookup.step - 1, lookup.longest_short) - 1
+        self._memory: Final = max(lookup.reach, lookup.hex_reach, lookup.longest_short) - 1
         self._before = b""  # what was shown last, without what is invisible
         self._masked_before = 0  # how much of its end was masked
         self._held = b""
@@ -147,7 +147,7 @@ class Redactor:
             tail = next((n for n in lengths if text[len(text) - n :] in self._lookup.short_prefixes), 0)
             tail = tail if patience == 2 or tail >= SHORTEST else 0
         if patience == 2 and self._lookup.grams:
-            tail = max(tail, self._lookup.reach - 1)
+            tail = max(tail, self._lookup.reach - 1, self._lookup.hex_reach - 1)
         return min(tail, free)
 
     def _rendered(self, view: _View, runs: list[tuple[int, int]], ready: int) -> bytes:
