@@ -43,7 +43,8 @@ class Foreground:
     def stopped(self, number: int) -> None:
         """The program was stopped, by this signal."""
         wants_terminal = number in {signal.SIGTTIN, signal.SIGTTOU}
-        if not (wants_terminal and self._lend()):  # a shell's `fg` for us is one for the program
+        # A shell's `fg` for us is one for the program. And it may have wanted the terminal just before it was lent.
+        if not (wants_terminal and (self._lend() or self._lent())):
             self._pass(self._program.pid, self._own)
             continued = stop()
             lent = self._lend()
@@ -60,6 +61,12 @@ class Foreground:
 
     def _lend(self) -> bool:
         return self._pass(self._own, self._program.pid)
+
+    def _lent(self) -> bool:
+        """Whether the program has it."""
+        with contextlib.suppress(OSError):
+            return self._terminal >= 0 and os.tcgetpgrp(self._terminal) == self._program.pid
+        return False
 
     def _pass(self, giver: int, taker: int) -> bool:
         """Whether it was the giver's, and now is the taker's."""
