@@ -1,10 +1,20 @@
-"""Which files of the suite begin first: a long one that begins last keeps one worker busy and the others waiting."""
+"""How the suite is collected: what of it begins first, and what collecting it costs, which every worker does anew.
+
+A long file that begins last keeps one worker busy and the others waiting.
+"""
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import Final
 
 import pytest
+
+# What pytest makes of a test's source is kept from run to run, wherever else nothing compiled is.
+sys.dont_write_bytecode = False
+# What is imported now stays, and is not looked through for garbage again and again.
+gc.disable()
 
 LONG: Final = (
     "invariants/test_every_route.py",
@@ -37,6 +47,8 @@ LONG: Final = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first, in this order; the dashboard's, each with a browser, after them; the rest as it was."""
     items.sort(key=_place)
+    gc.freeze()
+    gc.enable()
 
 
 def _place(item: pytest.Item) -> int:

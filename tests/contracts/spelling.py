@@ -14,7 +14,7 @@ from tests.contracts.shapes import REST, WORDS, Shape
 _INSIDE: Final = ("nullable ", "maybe ")
 
 
-class _Once(yaml.SafeLoader):
+class _Once(yaml.CSafeLoader):
     """Takes no mapping that has a key twice."""
 
 
