@@ -2,7 +2,8 @@
 
 Every line of tests/dashboard/pages.py in a seeded world (tests/dashboard/seeded.py). A page that is wider than its
 window, complains in the console or shifts while it loads is told, and makes the command fail. --docs makes the
-selection that docs/dashboard.md shows; --only takes the pages whose name has this in it.
+selection that docs/dashboard.md shows; --only takes the pages whose name has one of these words in it, with commas
+between them.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class Camera:
 
     def __init__(self, site: Site, world: World, folder: Path) -> None:
         self._site, self._world, self._folder = site, world, folder
+        # What is committed shows what a window shows; what is looked at shows the page to its end.
+        self._whole = folder != DOCS
         self.wrong: list[str] = []
         self.taken = 0
 
@@ -62,7 +65,7 @@ class Camera:
         except Exception as error:  # noqa: BLE001 - the other pictures are taken all the same
             self.wrong.append(f"{name}: {str(error).splitlines()[0]}")
         window.page.evaluate(RESTED)
-        window.page.screenshot(path=self._folder / f"{name}.png")
+        window.page.screenshot(path=self._folder / f"{name}.png", full_page=self._whole)
         self.taken += 1
         if window.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             self.wrong.append(f"{name}: wider than the window")
@@ -81,7 +84,8 @@ def wanted(only: str, *, docs: bool) -> list[tuple[Shown, str, str]]:
     if docs:
         named = {shown.name: shown for shown in PAGES}
         return [(named[name], view, theme) for name, view, theme in SELECTION]
-    pages = [shown for shown in PAGES if only in shown.name]
+    words = only.split(",")
+    pages = [shown for shown in PAGES if any(word in shown.name for word in words)]
     return [(shown, view, theme) for view in VIEWS for theme in ("light", "dark") for shown in pages]
 
 

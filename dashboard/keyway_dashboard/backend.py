@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 from urllib.parse import quote
@@ -246,11 +247,19 @@ def _data(answer: httpx.Response, shape: type[T]) -> T:
 
 
 def _shaped(data: Any, shape: type[T]) -> T:
+    asked: Any = shape
+    adapter: TypeAdapter[T] = _adapter(asked)
     try:
-        return TypeAdapter(shape).validate_python(data)
+        return adapter.validate_python(data)
     except ValidationError:
         # The text of the error could quote a value.
         raise Unavailable(502, "", slug="unexpected-answer") from None
+
+
+@cache
+def _adapter(shape: Any) -> TypeAdapter[Any]:
+    """Making one takes longer than reading most answers with it; there are as many as models."""
+    return TypeAdapter(shape)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:

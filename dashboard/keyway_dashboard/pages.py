@@ -75,7 +75,7 @@ class Pages:
         )
         self._templates.globals.update(version=version, asset=static.url, places=PLACES, palette_actions=ACTIONS)
         self._templates.globals.update(vault_tabs=VAULT_TABS)
-        self._templates.filters.update(ago=ago, stamp=stamp, hue=hue)
+        self._templates.filters.update(ago=ago, stamp=stamp, hue=hue, grouped=grouped)
 
     def page(self, name: str, status: int = 200, **facts: Any) -> HTMLResponse:
         """`templates/<name>.html` as an answer. Every template learns `frame`."""
@@ -130,6 +130,11 @@ def ago(iso: str | None) -> str:
 def stamp(iso: str | None) -> str:
     """A moment to the minute, in UTC."""
     return datetime.fromisoformat(iso).astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC") if iso else ""
+
+
+def grouped(count: int) -> str:
+    """A number as people read it: 54,451."""
+    return f"{count:,}"
 
 
 def hue(name: str) -> int:

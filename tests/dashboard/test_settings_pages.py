@@ -128,7 +128,7 @@ class TestUsage:
         """The plan, what is used and what is allowed; without limits it says so."""
         told = vault.get("/v1/users/me/usage").json()["data"]
         page = re.sub(r"\s+", " ", unescape(re.sub("<[^>]+>", " ", forms.get("/settings/usage").text)))
-        assert f"Vaults of private repositories {told['usage']['private']} of unlimited" in page
+        assert f"Vaults of private repositories {told['usage']['private']} · unlimited" in page
         assert "Environments in a vault unlimited" in page
 
     def test_limits_are_shown_as_limits(self) -> None:

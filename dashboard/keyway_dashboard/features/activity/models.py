@@ -59,7 +59,8 @@ class Item(BaseModel):
     @property
     def place(self) -> str:
         """The environment."""
-        return self.environment or self._told("environment")
+        place = self.environment or self._told("environment")
+        return "every environment" if place == "*" else place
 
     @property
     def did(self) -> str:

@@ -37,7 +37,8 @@ async def every(visit: Visit) -> Response:
     found = (await visit.api.get(path("api-keys"), Keys)).keys
     active = [key for key in found if key.isActive]
     ended = [key for key in found if not key.isActive]
-    return visit.page("api_keys/list", active=active, ended=ended, api_url=visit.services.settings.api_url)
+    labels = {scope: label for scope, label, _ in models.SCOPES}
+    return visit.page("api_keys/list", active=active, ended=ended, labels=labels)
 
 
 async def show(visit: Visit) -> Response:

@@ -14,6 +14,8 @@ from keyway_dashboard.visits import Visit, get, here, post
 
 _MOST_SHOWN = 60
 _MOST_REPOSITORIES = 2_000
+# GitHub is asked for all of them whatever part of the list is wanted.
+_REPOSITORIES_AT_ONCE = 500
 _ON_A_PAGE = 50
 _PLACES = 50
 _NAMES = 500
@@ -34,7 +36,7 @@ async def overview(visit: Visit) -> Response:
 async def choose(visit: Visit) -> Response:
     """The repositories on which a vault can be made."""
     repositories, installed = await asyncio.gather(
-        visit.api.all(path("github", "repositories"), Repository, most=_MOST_REPOSITORIES),
+        visit.api.all(path("github", "repositories"), Repository, most=_MOST_REPOSITORIES, step=_REPOSITORIES_AT_ONCE),
         visit.api.get(path("github", "installations"), Installations),
     )
     words = visit.query("q").lower().split()
