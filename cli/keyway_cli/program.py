@@ -14,12 +14,12 @@ _CODES: Final = "\n".join(f"  {int(code):<4} {words}" for code, words in EXPLAIN
 EPILOG: Final = f"""\b
 Exit codes:
 {_CODES}
-`run` exits as its program does; 126 cannot be started, 127 not found, 128+n killed by
-signal n. `diff` and `scan` have their own, like their models: 1 is a difference, a find.
+`run` exits as its program does; 126 cannot be started, 127 not found, 128+n
+killed by signal n. `diff` and `scan` have their own: 1 is a difference, a find.
 
 \b
-Settings come from options, then variables, then keyway.toml of the repository, then
-config.toml in your configuration folder. All of them: docs/cli.md.
+Settings come from options, then variables, then keyway.toml of the repository,
+then config.toml in your configuration folder. All of them: docs/cli.md.
 """
 
 

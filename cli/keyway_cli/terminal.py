@@ -64,7 +64,7 @@ class Terminal:
         sys.stdout.flush()
 
     def table(self, data: dict[str, Any], columns: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
-        """A list: the object with --json; else aligned columns, drawn at a terminal and plain elsewhere.
+        """A list: the object with --json; else aligned columns, with their names at a terminal.
 
         Without rows a person is told `none`, and a pipe gets nothing.
         """
@@ -75,7 +75,7 @@ class Terminal:
         elif self._color and sys.stdout.isatty():
             _draw(columns, rows)
         else:
-            _print_plain(rows)
+            _print_plain([columns, *rows] if sys.stdout.isatty() else rows)
 
     def value(self, value: Sensitive) -> None:
         """A secret value, as it is. Only for commands whose purpose is to print one."""
@@ -172,7 +172,7 @@ def _draw(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column == "ID")  # what is copied stays in one piece
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     Console(highlight=False, markup=False).print(table)

@@ -23,11 +23,10 @@ def list_keys(context: Context, *, revoked: bool) -> None:
             ",".join(k["scopes"]),
             minute(k["expiresAt"]),
             minute(k["lastUsedAt"] or "never"),
-            k["id"],
         )
         for k in shown
     ]
-    columns = ("NAME", "BEGINS", "MAY", "EXPIRES", "USED", "ID")
+    columns = ("NAME", "BEGINS", "MAY", "EXPIRES", "USED")
     context.terminal.table({"keys": shown}, columns, rows, "you have no API keys")
 
 
@@ -79,7 +78,7 @@ def _one(api: Api, named: str) -> dict[str, Any]:
     if not found:
         raise NotFound(f"you have no active key {named}", "keyway api-keys list shows them")
     if len(found) > 1:
-        raise UsageProblem("several keys are called that", "name one by its id: keyway api-keys list")
+        raise UsageProblem("several keys are called that", "name one by what it begins with: keyway api-keys list")
     return found[0]
 
 

@@ -14,7 +14,7 @@ from keyway_cli.api import Api, Json
 from keyway_cli.errors import KeywayError, Misconfigured, NotFound, UsageProblem
 from keyway_cli.terminal import minute
 
-WITH_TOKEN: Final = frozenset({"railway"})
+WITH_TOKEN: Final = {"railway": "token of your Railway account, made at railway.com/account/tokens"}
 WAIT_SECONDS: Final = 300.0
 POLL_SECONDS: Final = 3.0
 
@@ -48,7 +48,8 @@ def connect(context: Context, *, provider: str) -> None:
     if provider in WITH_TOKEN:
         from keyway_cli.actions.login import read_token
 
-        user = vaults.connect(api, provider, Sensitive(read_token(context, f"keyway connect {provider} < file")))
+        token = read_token(context, f"keyway connect {provider} < file", WITH_TOKEN[provider])
+        user = vaults.connect(api, provider, Sensitive(token))
         account = str(user.get("username") or "")
     else:
         account = str(_by_browser(context, api, provider)["account"])
@@ -84,7 +85,10 @@ def _check_provider(api: Api, name: str) -> None:
 def _by_browser(context: Context, api: Api, provider: str) -> dict[str, str]:
     """Sends the person's browser to the provider and waits until the server knows a new connection."""
     if not (context.terminal.interactive and context.settings.can_open_browser):
-        raise UsageProblem(f"{provider} is connected in a browser, and there is none here", "use the dashboard")
+        raise UsageProblem(
+            f"{provider} is connected in a browser, and there is none here",
+            "connect it on a machine with a browser; the account is yours on every machine",
+        )
     from keyway_cli.handover import redirecting
 
     before = {(c["id"], c["updatedAt"]) for c in map(_entry, vaults.connections(api))}

@@ -34,8 +34,7 @@ def diff(context: Context, *, sides: tuple[str, ...], keys_only: bool) -> int:
     except KeywayError as error:
         error.exit_code = TROUBLE
         raise
-    _report(context, found)
-    return DIFFERENT if found.only_left or found.only_right or found.different else ExitCode.OK
+    return DIFFERENT if _report(context, found) else ExitCode.OK
 
 
 def diff_environments(context: Context, left: str, right: str) -> None:
@@ -120,7 +119,8 @@ def _names(found: object) -> list[str]:
     return sorted(str(name) for name in found) if isinstance(found, list) else []
 
 
-def _report(context: Context, found: Difference) -> None:
+def _report(context: Context, found: Difference) -> bool:
+    """Whether they differ. Names are printed under those of both sides, as diff(1) does."""
     equal = not (found.only_left or found.only_right or found.different)
     lines = [f"- {key}  only in {found.left}" for key in found.only_left]
     lines += [f"+ {key}  only in {found.right}" for key in found.only_right]
@@ -128,6 +128,8 @@ def _report(context: Context, found: Difference) -> None:
     count = len(found.same)
     if equal:
         context.terminal.say(f"{found.left} and {found.right} hold the same {count} key{'' if count == 1 else 's'}")
+    elif not context.terminal.as_json:
+        context.terminal.say(f"--- {found.left}\n+++ {found.right}")
     context.terminal.lines(
         {
             "left": found.left,
@@ -140,3 +142,4 @@ def _report(context: Context, found: Difference) -> None:
         },
         lines,
     )
+    return not equal

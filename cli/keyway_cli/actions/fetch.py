@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyway_cli.actions.context import Context
 from keyway_cli.api import Api, Place, Pulled, Revision
-from keyway_cli.errors import NotFound, RolledBack
+from keyway_cli.errors import KeywayError, NotFound, RolledBack
 from keyway_cli.revisions import Memory
 
 
@@ -16,14 +16,28 @@ def fetch(context: Context, api: Api, place: Place) -> Pulled:
         pulled = api.pull(place)
     except NotFound as missing:
         missing.hint = f"another one: -e NAME; or fill it: keyway push -e {place.environment}"
-        if seen is not None:
-            missing.hint = (
-                f"this machine has seen revision {seen.number} of it: its values were removed, or the server went back"
-            )
+        if seen is None:
+            raise _unknown(api, place) or missing from None
+        missing.hint = (
+            f"this machine has seen revision {seen.number} of it: its values were removed, or the server went back"
+        )
         raise
     if pulled.revision is not None:
         _judge(context, memory, seen, pulled.revision)
     return pulled
+
+
+def _unknown(api: Api, place: Place) -> NotFound | None:
+    """Why an environment has no values, when it is that there is no such environment."""
+    from keyway_cli.actions.names import existing
+
+    try:
+        existing(api, place.repository, place.environment)
+    except NotFound as unknown:
+        return unknown
+    except KeywayError:
+        return None
+    return None
 
 
 def fetch_or_empty(context: Context, api: Api, place: Place) -> Pulled:

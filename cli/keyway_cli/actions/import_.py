@@ -52,18 +52,22 @@ def import_file(context: Context, wanted: Wanted) -> ExitCode:
     Only keys of the file are touched. With a refused key nothing is sent, and the exit code is 1.
     """
     found = _read(wanted)
+    if found.provider != PLAIN:
+        context.terminal.say(f"{_called(wanted)} is read as an export of {found.provider}")
     place = context.place()
     api = context.api()
     base = fetch_or_empty(context, api, place)
     plan = _planned(found, base.values, wanted)
     for key in filter(is_warned_key, plan.values):
         context.terminal.warn(f"{key} changes how an interpreter starts, for everyone who uses this environment")
-    if plan.refused or not plan.changes or not (_said(context, wanted, plan) or _asked(context, place, wanted, plan)):
-        _report(context, place, wanted, plan, base.revision, applied=False)
-        return _verdict(context, wanted, plan)
+    said = not plan.refused and bool(plan.changes) and _said(context, wanted, plan)
+    asks = not (said or plan.refused) and bool(plan.changes) and _can_ask(context, wanted)
+    if not said and not (asks and _agreed(context, place, wanted, plan)):
+        _report(context, place, wanted, plan, base.revision, applied=False, asked=asks)
+        return _verdict(context, place, plan, asked=asks)
     pushed = publish.merge(api, place, base, plan.values)
     remember(context, place, pushed.revision)
-    _report(context, place, wanted, plan, pushed.revision, applied=True)
+    _report(context, place, wanted, plan, pushed.revision, applied=True, asked=asks)
     context.terminal.say(f"imported into {place}; {_called(wanted)} still holds these values: remove it")
     return ExitCode.OK
 
@@ -170,28 +174,35 @@ def _said(context: Context, wanted: Wanted, plan: Plan) -> bool:
     return True
 
 
-def _asked(context: Context, place: Place, wanted: Wanted, plan: Plan) -> bool:
-    """A person before the terminal, who sees the names first. Nobody is asked who only reads from a pipe."""
-    if not context.terminal.interactive or wanted.file == STDIN:
-        return False
+def _can_ask(context: Context, wanted: Wanted) -> bool:
+    """Whether there is a person before the terminal. Nobody is asked who only reads from a pipe."""
+    return context.terminal.interactive and wanted.file != STDIN
+
+
+def _agreed(context: Context, place: Place, wanted: Wanted, plan: Plan) -> bool:
+    """A person's answer, who sees the names first."""
     context.terminal.changes(plan.changes, f"{place}, from {_called(wanted)}")
     return context.terminal.confirm(f"Import into {place}?")
 
 
-def _verdict(context: Context, wanted: Wanted, plan: Plan) -> ExitCode:
+def _verdict(context: Context, place: Place, plan: Plan, *, asked: bool) -> ExitCode:
     if plan.refused:
         names = ",".join(entry.name for entry in plan.refused if is_key(entry.name))
         context.terminal.warn("nothing was sent" + (f"; without them: --except {names}" if names else ""))
         return ExitCode.ERROR
-    if plan.changes and not wanted.apply:
+    if asked:
+        context.terminal.say("nothing was sent")
+    elif plan.changes:
         context.terminal.say("nothing was sent: this only shows what would be done; --apply does it")
+    elif plan.values:
+        context.terminal.say(f"{place} has all of it already")
     return ExitCode.OK
 
 
 def _report(
-    context: Context, place: Place, wanted: Wanted, plan: Plan, revision: Revision | None, *, applied: bool
+    context: Context, place: Place, wanted: Wanted, plan: Plan, revision: Revision | None, *, applied: bool, asked: bool
 ) -> None:
-    """Every key of the file with what happens to it; names and reasons, never a value."""
+    """Every key of the file with what happens to it, but for what a person has just seen; never a value."""
     changes = plan.changes
     data: dict[str, Any] = {
         "applied": applied,
@@ -206,8 +217,9 @@ def _report(
         "leftOut": [_told(entry, entry.left_out) for entry in plan.left_out],
         "revision": revision.number if revision else None,
     }
-    lines = [f"+ {key}  added" for key in changes.added]
-    lines += [f"~ {key}  changed" for key in changes.changed]
+    seen = asked and sys.stdout.isatty()
+    lines = [] if seen else [f"+ {key}  added" for key in changes.added]
+    lines += [] if seen else [f"~ {key}  changed" for key in changes.changed]
     lines += [f"= {key}  unchanged" for key in changes.unchanged]
     lines += [f"! {_line(entry, 'refused', entry.refused)}" for entry in plan.refused]
     lines += [f". {_line(entry, 'left out', entry.left_out)}" for entry in plan.left_out]

@@ -24,15 +24,17 @@ def init(context: Context) -> None:
     _wait_for_installation(context, api, repository)
     created = _ensure_vault(api, repository)
     vault = f"created the vault of {repository}" if created else f"the vault of {repository} exists already"
+    if context.terminal.interactive:  # before anything is asked
+        context.terminal.say(vault)
     files = envfiles.candidates(Path.cwd())
     for path in files:
         gitignore.guard(context, path, ask=not yes)
     if _wants_push(context, files, yes=yes):
-        context.terminal.say(vault)
         push(context, file=None, prune=False, consented=True)
         return
     next_step = "next: keyway push" if files else "next: write a .env file, then keyway push"
-    context.terminal.result({"repository": repository, "created": created}, f"{vault}\n{next_step}")
+    words = next_step if context.terminal.interactive else f"{vault}\n{next_step}"
+    context.terminal.result({"repository": repository, "created": created}, words)
 
 
 def _wants_push(context: Context, files: list[Path], *, yes: bool) -> bool:

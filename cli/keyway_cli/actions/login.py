@@ -62,10 +62,10 @@ def _by_adopting(context: Context) -> Login:
     return Login(context.api_url(), str(person.get("username") or ""), found.expires_at, "", found.token)
 
 
-def read_token(context: Context, hint: str) -> str:
+def read_token(context: Context, hint: str, question: str = "token") -> str:
     """A token, typed unseen or read from stdin. Raises UsageProblem with the hint."""
     if context.terminal.interactive:
-        token = context.terminal.ask_secret("token")
+        token = context.terminal.ask_secret(question)
     elif sys.stdin.isatty():
         raise UsageProblem("a token is read from stdin here", hint)
     else:

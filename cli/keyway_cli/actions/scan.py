@@ -185,9 +185,13 @@ def _write(path: Path, text: str) -> None:
         raise KeywayError(f"cannot write {path}: {reason(error)}") from None
 
 
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
 def _report(context: Context, outcome: Outcome, wanted: Wanted) -> None:
     terminal = context.terminal
-    count, scanned = len(outcome.finds), f"{outcome.files} files, {outcome.size / 1e6:.1f} MB"
+    count, scanned = len(outcome.finds), f"{outcome.files} files, {_size(outcome.size)}"
     for one in outcome.unreadable:
         terminal.warn(f"not scanned: {one}")
     if wanted.sarif:

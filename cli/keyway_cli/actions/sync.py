@@ -38,7 +38,12 @@ def sync(context: Context, wish: Wish) -> None:
     if project.get("serviceId"):
         wanted["serviceId"] = str(project["serviceId"])
     direction: Json = {"direction": "pull" if wish.pull else "push", "allowDelete": wish.allow_delete}
-    preview = vaults.sync_preview(api, place.repository, wanted | direction)
+    try:
+        preview = vaults.sync_preview(api, place.repository, wanted | direction)
+    except KeywayError as error:
+        if names := ", ".join(map(str, project.get("environments") or [])):
+            error.hint = error.hint or f"{project.get('name')} has {names}: name one with --provider-env"
+        raise
     there = f"{wanted['providerEnvironment']} of {project.get('name')} at {wish.provider}"
     source, target = (there, str(place)) if wish.pull else (str(place), there)
     changes = _changes(preview)
@@ -59,8 +64,9 @@ def _project(context: Context, api: Api, wish: Wish) -> Json:
     try:
         reached = vaults.projects(api, wish.provider)
     except NotFound as unknown:
-        unknown.hint = unknown.hint or "keyway connections shows which providers this server knows"
-        raise
+        raise NotFound(
+            f"this server knows no provider {wish.provider}", "keyway connections shows which it knows"
+        ) from unknown
     if not reached:
         raise _unreached(api, wish.provider)
     found = [p for p in reached if wish.project is None or wish.project in {p.get("id"), p.get("name")}]
