@@ -1,19 +1,25 @@
-"""Pages of the dashboard for a person with 12 vaults and with 500: time on the server, bytes, requests, and what
-Chromium itself says of the first paint, blocked time and shifted layout."""
+"""Pages of the dashboard for a person with 12 vaults and with 500: time on the server, what they cost there, bytes,
+requests, and what Chromium itself says of the first paint, blocked time and shifted layout.
+
+Time says little on a machine that does something else meanwhile. What a page costs says it there too: calls to the
+backend, statements, and the CPU of dashboard, backend and database.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
+from bench.expense import expense
 from bench.meter import Meter, metering
 from bench.report import Section
-from bench.world import World, open_world, write_history
+from bench.world import ENVIRONMENT, World, open_world, write_history
 
 _TESTS: Final = Path(__file__).resolve().parent.parent / "tests"
 sys.path[:0] = [str(_TESTS), str(_TESTS / "dashboard")]
@@ -23,7 +29,7 @@ from dashboard_browser import Site, Window, running_browser  # noqa: E402 - its 
 SIZES: Final = (12, 500)
 SECRETS, REVISIONS, EVENTS = 100, 2, 5_000
 WARM, COLD = 20, 3
-MOST_MS, MOST_KB, MOST_REQUESTS = 100, 150, 12
+MOST_MS, MOST_CPU_MS, MOST_KB, MOST_REQUESTS = 100, 60, 150, 12
 GITHUB_SECONDS: Final = 0.15
 # What the browser measured of the page that it shows, once it rested.
 _TOLD: Final = """async () => {
@@ -62,10 +68,14 @@ def paths(world: World) -> dict[str, str]:
     vault = f"/vaults/{world.places[0].full_name}"
     return {
         "vaults": "/", "new vault": "/vaults/new", "palette": "/parts/places?as=palette", "vault": vault,
-        "history": f"{vault}/history", "environments": f"{vault}/environments", "access": f"{vault}/access",
-        "trash": f"{vault}/trash", "CI": f"{vault}/ci", "activity": "/activity", "security": "/security",
-        "exposure": "/security/exposure", "API keys": "/api-keys", "profile": "/settings",
-        "sessions": "/settings/sessions",
+        "new secret": f"{vault}/secrets/new", "import": f"{vault}/import", "history": f"{vault}/history",
+        "revision": f"{vault}/history/{ENVIRONMENT}/{REVISIONS}", "environments": f"{vault}/environments",
+        "access": f"{vault}/access", "syncs": f"{vault}/syncs", "CI": f"{vault}/ci", "trash": f"{vault}/trash",
+        "activity": "/activity", "activity of a vault": f"/activity?vault={world.places[0].full_name}",
+        "security": "/security", "alerts": "/security/alerts", "access log": "/security/access-log",
+        "exposure": "/security/exposure", "report": "/security/exposure/person-1", "API keys": "/api-keys",
+        "new API key": "/api-keys/new", "organisations": "/organizations", "assistants": "/assistants",
+        "profile": "/settings", "sessions": "/settings/sessions", "usage": "/settings/usage",
     }  # fmt: skip
 
 
@@ -75,15 +85,22 @@ def _pages(section: Section, world: World, site: Site, meter: Meter) -> None:
     size = len(world.places)
     with httpx.Client(base_url=site.url, cookies=kept, timeout=60, trust_env=False) as http:
         for name, path in paths(world).items():
-            warm = sorted(_milliseconds(http, path) for _ in range(WARM + 1))
-            slow = warm[int(len(warm) * 0.95) - 1]
-            cold = _cold(http, path, meter)
-            told = f"{warm[len(warm) // 2]:.0f}/{slow:.0f} ms, cold {cold:.0f} ms"
+            _milliseconds(http, path)
+            warm: list[float] = []
+            spent = expense(world.stack, meter, partial(_timed, http, path, warm), WARM)
+            slow = sorted(warm)[int(WARM * 0.95) - 1]
+            told = f"{sorted(warm)[WARM // 2]:.0f}/{slow:.0f} ms, cold {_cold(http, path, meter):.0f} ms"
             _add(section, f"{size}: {name}, server", told, f"p95 <= {MOST_MS} ms", holds=slow <= MOST_MS)
+            fits = spent.cpu <= MOST_CPU_MS
+            _add(section, f"{size}: {name}, cost", str(spent), f"<= {MOST_CPU_MS} ms of CPU", holds=fits)
     for name, path in paths(world).items():
         if not path.startswith("/parts/"):
             with site.window(world.login) as window:
                 _seen(section, f"{size}: {name}, browser", window, path)
+
+
+def _timed(http: httpx.Client, path: str, times: list[float]) -> None:
+    times.append(_milliseconds(http, path))
 
 
 def _milliseconds(http: httpx.Client, path: str) -> float:

@@ -73,6 +73,10 @@ class Meter:
         self._cost(route, ground, cold=False)
         return said(self.database, _NOBODYS)
 
+    def said(self) -> int:
+        """How many statements there were until now."""
+        return sum(said(self.database, _NOBODYS).values())
+
     def _cost(self, route: Route, ground: Ground, *, cold: bool) -> Cost:
         with ExitStack() as kept:
             send = route.prepared(ground, kept)

@@ -32,7 +32,8 @@ DOCS: Final = ROOT / "docs" / "pictures"
 # What docs/dashboard.md and the README show: page, view, colours.
 SELECTION: Final = (
     ("vaults", "desk", "light"), ("vault", "desk", "dark"), ("security", "desk", "light"), ("vault", "phone", "dark"),
-    ("exposure-report", "phone", "light"),
+    ("exposure-report", "phone", "light"), ("sync-preview", "desk", "light"), ("organization-settings", "desk", "dark"),
+    ("assistants", "phone", "light"), ("usage", "desk", "light"),
 )  # fmt: skip
 
 
