@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_browser import Site, running_browser
+from dashboard_browser import Kept, Site, kept_browser
 from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import Home
+from playwright.sync_api import Browser
 from stack import running_stack
 from standins.providers import Providers, providers
 
@@ -34,8 +35,27 @@ def home(whole_stack: Stack) -> Home:
     return stage.home(whole_stack, "looked-at")
 
 
+@pytest.fixture(scope="session")
+def kept() -> Iterator[Kept]:
+    """The browser of a worker."""
+    with kept_browser() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def whole_site(whole_stack: Stack, kept: Kept) -> Site:
+    """The dashboard of the installation, with the sessions that were begun at it."""
+    return Site(whole_stack, kept.browser)
+
+
 @pytest.fixture(scope="module")
-def site(whole_stack: Stack, home: Home) -> Iterator[Site]:  # noqa: ARG001 - made before the browser is there
-    """The installation and a browser, which keeps an event loop for itself: it must not outlive the file's tests."""
-    with running_browser() as browser:
-        yield Site(whole_stack, browser)
+def browser(kept: Kept) -> Iterator[Browser]:
+    """A browser, which keeps an event loop for itself: other files must not see it."""
+    with kept.awake() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def site(whole_site: Site, home: Home, browser: Browser) -> Site:  # noqa: ARG001 - the browser is awake
+    """The installation and a browser."""
+    return whole_site

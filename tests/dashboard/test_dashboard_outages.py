@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from dashboard_browser import Site, running_browser
+from dashboard_browser import Site
 from keyway_dashboard.features import ROUTES
 from keyway_dashboard.sealing import Seals
 from keyway_dashboard.sessions import SESSION, START_SECONDS, STARTED
 from oracle.wire import Call, address, bearer, send
 from pages import PAGES, Places
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from stack import TLS, running_stack, sign_in
 from standins.providers import Providers
 from worlds import World, small
@@ -23,9 +23,9 @@ WRITES = [route.path for route in ROUTES if "POST" in (route.methods or ())]
 
 
 @pytest.fixture(scope="module")
-def own(there: Providers) -> Iterator[Site]:
+def own(there: Providers, browser: Browser) -> Iterator[Site]:
     """An installation whose backend may die."""
-    with running_stack(with_dashboard=True, backend_env=there.environment()) as stack, running_browser() as browser:
+    with running_stack(with_dashboard=True, backend_env=there.environment()) as stack:
         yield Site(stack, browser)
 
 

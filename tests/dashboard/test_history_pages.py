@@ -101,6 +101,7 @@ class TestHistory:
         assert changes(page) == ["+ API_KEY added", "+ GONE added", "+ NEW added"]
         page.go_back()
         assert changes(page) == ["+ GONE added"]
+        expect(page.get_by_label("Compare with")).to_have_value("3")
         page.goto(f"{window.site.url}/vaults/{vault.full_name}/history/staging/1")
         page.get_by_role("link", name="Roll back to this").click()
         assert changes(page) == ["+ GONE comes back", "~ API_KEY gets its earlier value", "- NEW leaves"]

@@ -98,6 +98,9 @@ class TestMatrix:
         kept = page.evaluate(KEPT)
         assert [value for value in vault.values("development").values() if len(value) > 1 and value in kept] == []
         assert window.violations() == []
+        page.go_back()
+        expect(page.get_by_label("Compare values with")).to_have_value("")
+        assert state(page, "SHARED", "production") == "present"
 
     def test_it_is_filtered_as_one_types(self, window: Window, vault: Home) -> None:
         """Rows go and come with every letter, the address follows, and opens in the same state."""
