@@ -16,6 +16,7 @@ from keyway_cli import git
 from keyway_cli.errors import KeywayError, UsageProblem
 from keyway_cli.files import reason, write_private
 
+LARGEST: Final = f"{REQUEST_BODY_BYTES >> 20} MiB, the most that can be sent at once"
 DEFAULT_ENVIRONMENT: Final = "development"
 _SAMPLES: Final = frozenset({".env.example", ".env.sample", ".env.template"})
 _ALIASES: Final = {
@@ -61,9 +62,9 @@ def read_text(path: Path) -> str:
     try:
         if not path.is_file():
             what = "is no file" if path.exists() else "does not exist"
-            raise KeywayError(f"{path} {what}", "name the file with -f")
+            raise KeywayError(f"{path} {what}", "name another file")
         if path.stat().st_size > REQUEST_BODY_BYTES:
-            raise KeywayError(f"{path} is larger than {REQUEST_BODY_BYTES} bytes")
+            raise KeywayError(f"{path} is larger than {LARGEST}", "is it a .env file? -f names another")
         return dotenv.decode(path.read_bytes())
     except OSError as error:
         raise KeywayError(f"cannot read {path}: {reason(error)}") from None
@@ -126,9 +127,9 @@ def real_target(path: Path) -> Path:
     """
     target = real_source(path)
     if target.exists() and not target.is_file():
-        raise KeywayError(f"{path} is no regular file", "name another one with -f")
+        raise KeywayError(f"{path} is no regular file", "name another file")
     if not target.parent.is_dir():
-        raise KeywayError(f"{target.parent} is no folder", "make it first, or name another file with -f")
+        raise KeywayError(f"{target.parent} is no folder", "make it first, or name another file")
     return target
 
 
@@ -139,7 +140,7 @@ def real_source(path: Path) -> Path:
         target.exists()
     except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
         why = reason(error) if isinstance(error, OSError) else "the link leads to itself"
-        raise KeywayError(f"{path} cannot be used: {why}", "name another file with -f") from None
+        raise KeywayError(f"{path} cannot be used: {why}", "name another file") from None
     if path.is_symlink() and not _inside_same_repository(path, target):
         raise KeywayError(
             f"{path} is a link to {target}, outside of this repository", f"if you mean that file: -f {target}"

@@ -101,7 +101,7 @@ def _bytes(name: str) -> bytes:
         except OSError as error:
             raise KeywayError(f"cannot read {name}: {reason(error)}") from None
     if len(data) > REQUEST_BODY_BYTES:
-        raise KeywayError(f"{name} is larger than {REQUEST_BODY_BYTES} bytes", "import it in parts")
+        raise KeywayError(f"{name} is larger than {envfiles.LARGEST}", "import it in parts")
     return data
 
 

@@ -113,7 +113,7 @@ def _unpacked(data: bytes) -> bytes:
     except damaged:
         raise Unreadable("an archive that is damaged, or protected by a password") from None
     if len(found) > REQUEST_BODY_BYTES:
-        raise Unreadable(f"{_IN_ARCHIVE} is larger than {REQUEST_BODY_BYTES} bytes")
+        raise Unreadable(f"{_IN_ARCHIVE} is larger than {REQUEST_BODY_BYTES >> 20} MiB")
     return found
 
 
