@@ -17,7 +17,7 @@ import httpx
 from keyway_standalone.processes import Stack
 from template import furnish
 
-_SIGN_IN_SECONDS: Final = 30.0
+_SIGN_IN_SECONDS: Final = 90.0
 # Those that run now; a failed test tells which of their processes ended.
 _RUNNING: Final[list[Stack]] = []
 # Nothing here speaks TLS; a context of its own for each client would cost 50 ms.
@@ -63,7 +63,7 @@ def http(stack: Stack, token: str | None = None) -> httpx.Client:
     address = f"127.{1 + number // 65_025 % 250}.{1 + number // 255 % 255}.{1 + number % 254}"
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     transport = httpx.HTTPTransport(local_address=address, verify=TLS)
-    return httpx.Client(base_url=stack.api_url, headers=headers, transport=transport, timeout=30)
+    return httpx.Client(base_url=stack.api_url, headers=headers, transport=transport, timeout=60)
 
 
 def sign_in(stack: Stack, login: str) -> str:

@@ -16,7 +16,7 @@ import psutil
 
 from .accounts import Account
 
-_READY_SECONDS: Final = 30.0
+_READY_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 15.0
 _POLL_SECONDS: Final = 0.02
 _LAST_LINES: Final = 15

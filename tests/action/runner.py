@@ -198,7 +198,7 @@ class Runner:
         try:
             done = subprocess.run(
                 command, cwd=folder, env=dict(environment), capture_output=True, stdin=subprocess.DEVNULL, check=False,
-                timeout=60,
+                timeout=180,
             )  # fmt: skip
         except OSError as error:  # more variables than the system hands over
             self.log.write(f"##[error]An error occurred trying to start process: {error.strerror}")

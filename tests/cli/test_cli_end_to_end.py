@@ -73,7 +73,7 @@ def test_a_person_signs_in_with_githubs_device_flow(stack: Stack, tmp_path: Path
     assert page.startswith(stack.github_url)
     stack.control.approve_device(code, login)
     stack.control.deny_device(other_code)
-    (out, err), (_, other_err) = child.communicate(timeout=30), refused.communicate(timeout=30)
+    (out, err), (_, other_err) = child.communicate(timeout=90), refused.communicate(timeout=90)
     assert refused.returncode == 3
     assert "refused on GitHub" in other_err
     assert child.returncode == 0, err
@@ -136,7 +136,7 @@ def test_init_waits_for_the_app(stack: Stack, tokens: dict[str, str], tmp_path: 
         assert child.stderr is not None
         assert "is not installed" in child.stderr.readline()
         stack.control.install(owner)
-        out, err = child.communicate(timeout=40)
+        out, err = child.communicate(timeout=120)
     assert child.returncode == 0, err
     assert f"created the vault of {name}" in out
 

@@ -228,7 +228,7 @@ def shown(person: Person, row: Row, situation: str, mode: str, scene: Scene) -> 
             env=person.variables,
             input=stdin,
             capture_output=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
@@ -273,7 +273,7 @@ def interrupted(person: Person, row: Row, mode: str, scene: Scene) -> Done:
                 child.stdin = None
                 assert silent.asked.wait(30)
                 child.send_signal(signal.SIGINT)
-                out, err = child.communicate(timeout=30)
+                out, err = child.communicate(timeout=90)
             return Done(child.returncode, out.decode(), err.decode())
         finally:
             scene.at(person, before)

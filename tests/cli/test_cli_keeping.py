@@ -264,7 +264,7 @@ def test_a_program_is_started_again_when_its_values_change(alice: Person) -> Non
             state.update(number=3, A="two")
             assert [child.stdout.readline() for _ in range(2)] == ["stopped\n", "A=two\n"]
             child.terminate()
-            _, errors = child.communicate(timeout=30)
+            _, errors = child.communicate(timeout=90)
     assert child.returncode == 0
     assert "revision 3: A changed" in errors
     assert "B" not in errors.replace("Begin", "")

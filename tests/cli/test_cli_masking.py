@@ -188,7 +188,7 @@ def test_a_reader_that_leaves_ends_the_program(alice: Person) -> None:
         alice.at(server.url)
         script = f"{leaking.KEYWAY} run --mask -- yes | head -n 2"
         done = subprocess.run(
-            ["sh", "-c", script], cwd=alice.clone, env=alice.variables, capture_output=True, timeout=60, check=False
+            ["sh", "-c", script], cwd=alice.clone, env=alice.variables, capture_output=True, timeout=180, check=False
         )
     assert done.stdout == b"y\ny\n"
 

@@ -26,7 +26,7 @@ def elsewhere(person: Person, machine: str, *arguments: str, **variables: str) -
         env=person.variables | variables,
         input=b"",
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     return Done(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -42,7 +42,7 @@ def run(person: Person, server: Peer, *command: str, **variables: str) -> subpro
         cwd=person.clone,
         env=person.variables | variables,
         capture_output=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

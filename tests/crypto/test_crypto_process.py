@@ -46,7 +46,7 @@ except PermissionError:
 def refused_start(environment: dict[str, str]) -> tuple[int, str]:
     """Exit code and everything that was printed."""
     command = [sys.executable, "-m", "keyway_crypto"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -120,7 +120,7 @@ class TestHardening:
     @staticmethod
     def look(pid: int) -> tuple[int, int]:
         """Who owns the process's files, and whether its own user may read them."""
-        code = subprocess.run([sys.executable, "-c", LOOK, str(pid)], check=False, timeout=20).returncode
+        code = subprocess.run([sys.executable, "-c", LOOK, str(pid)], check=False, timeout=60).returncode
         return Path(f"/proc/{pid}/environ").stat().st_uid, code
 
     @pytest.fixture

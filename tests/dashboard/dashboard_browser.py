@@ -32,7 +32,7 @@ FOUND: Final = """axe.run(document, %s).then((told) => told.violations.flatMap(
   (one) => one.nodes.map((node) => `${one.id}: ${node.target.join(" ")}`)))"""
 # The one without a window, a toolbar and a profile does the same with half of the work.
 _NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=45_000)
 
 
 def chromium() -> str:
@@ -135,7 +135,7 @@ class Site:
     def window(self, login: str | None = None, **options: Any) -> Iterator[Window]:
         """A browser of its own for somebody who is signed in, or for nobody. It must end without complaints."""
         context = self.browser.new_context(**options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(45_000)
         page = context.new_page()
         window = Window(self, context, page)
         page.on("pageerror", lambda error: window.complaints.append(str(error)))

@@ -143,7 +143,7 @@ class TestList:
         with site.visitor(login) as client:
             query = "action=secrets_pulled"
             page = client.get(f"/activity?{query}&offset=1150").text
-            assert f"of {ROWS - 1}</span>" in page
+            assert f"of {ROWS - 1:,}</span>" in page
             assert page.count('class="event"') == 50
             rows = lines(client.get(f"/activity/export?{query}&format=csv").text)
             told = client.get(f"/activity/export?{query}&format=json").json()

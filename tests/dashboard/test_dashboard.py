@@ -124,7 +124,7 @@ class TestRefusals:
         done = subprocess.run(
             [sys.executable, "-m", "keyway_dashboard"],
             env={"PATH": os.environ["PATH"], "DASHBOARD_SESSION_SECRET": SESSION_SECRET, variable: value},
-            capture_output=True, text=True, check=False, timeout=20,
+            capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 78
         assert done.stderr.startswith(f"keyway-dashboard: {variable}: ")

@@ -21,7 +21,7 @@ from stack import TLS
 
 # The backend tells browsers from programs by it.
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
-_SECONDS: Final = 30.0
+_SECONDS: Final = 90.0
 
 
 def client_of(stack: Stack) -> httpx.Client:

@@ -169,7 +169,7 @@ class Deployment:
         container = self.containers()[service]["Id"]
         return subprocess.run(
             ["docker", "exec", "-i", container, *command],
-            input=stdin, capture_output=True, text=True, check=False, timeout=60,
+            input=stdin, capture_output=True, text=True, check=False, timeout=180,
         )  # fmt: skip
 
     def logs(self) -> str:
@@ -223,7 +223,7 @@ class Person:
         return subprocess.run(
             [KEYWAY, *arguments],
             cwd=self.clone, env=self._variables, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            check=False, timeout=90,
+            check=False, timeout=240,
         )  # fmt: skip
 
     def sign_in(self, login: str) -> None:

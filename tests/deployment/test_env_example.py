@@ -133,5 +133,5 @@ def run_dev(process: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """`scripts/dev` in a folder of its own."""
     return subprocess.run(
         [sys.executable, str(ROOT / "deploy" / "dev.py"), process],
-        cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False, timeout=30,
+        cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False, timeout=90,
     )  # fmt: skip

@@ -82,7 +82,7 @@ class TestCommands:
     def test_it_is_known_and_the_shell_can_read_it(self, command: str) -> None:
         """There is one way to try it, and its syntax is right."""
         assert way(command)
-        done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False, timeout=20)
+        done = subprocess.run(["bash", "-n", "-c", command], capture_output=True, text=True, check=False, timeout=60)
         assert done.returncode == 0, done.stderr
 
     @pytest.mark.parametrize("arguments", sorted(set(COMPOSE)))

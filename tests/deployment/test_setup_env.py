@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 def setup(folder: Path, *options: str) -> str:
     """Runs it; its output."""
     command = [sys.executable, str(ROOT / "deploy" / "setup_env.py"), "--folder", str(folder), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=90).stdout
 
 
 def variables(folder: Path) -> dict[str, str]:

@@ -118,7 +118,7 @@ def by_command_line(scene: Scene, client: Client, values: dict[str, str], folder
     ):
         done = subprocess.run(
             [sys.executable, "-m", "keyway_cli", *arguments],
-            cwd=folder, env=known, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False,
+            cwd=folder, env=known, stdin=subprocess.DEVNULL, capture_output=True, timeout=90, check=False,
         )  # fmt: skip
         told.output += done.stdout + done.stderr
         assert done.returncode == 0, (done.stdout + done.stderr).decode()

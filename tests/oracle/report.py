@@ -1,15 +1,27 @@
 """Figures that tests have measured, at the end of the run: each `record_property` of a test that passed is one line.
-What failed goes to the file FAILED_TESTS as well, an argument of pytest a line, for scripts/test."""
+What failed goes to the file FAILED_TESTS as well, an argument of pytest a line, for scripts/test; "final" before it
+says that it gets no second try: what an invariant's test found, unless it is that a server came too late.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+# What tests say when a server is not there, or not in time.
+_TOO_LATE: Final = (
+    "ConnectError",
+    "ConnectionRefused",
+    "ReadTimeout",
+    "TimeoutError",
+    "TimeoutExpired",
+    "ProcessError",
+    "Failed: Timeout",
+)
 Record = Callable[[str, object], None]
 
 
@@ -21,8 +33,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         for line in lines:
             terminalreporter.write_line(line)
     if path := os.environ.get("FAILED_TESTS"):
-        wrong = [report.nodeid for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])]
+        wrong = [_named(report) for kind in ("failed", "error") for report in terminalreporter.stats.get(kind, [])]
         Path(path).write_text("".join(f"{name}\n" for name in dict.fromkeys(wrong)), encoding="utf-8")
+
+
+def _named(report: pytest.TestReport) -> str:
+    said = report.longreprtext
+    late = any(name in said for name in _TOO_LATE)
+    return report.nodeid if late or "tests/invariants/" not in report.nodeid else f"final {report.nodeid}"
 
 
 def _recorded(reports: list[pytest.TestReport]) -> Iterator[str]:

@@ -88,7 +88,7 @@ def address() -> str:
     return f"127.{number >> 16}.{number >> 8 & 255}.{number & 255}"
 
 
-def send(base: str, call: Call, *, timeout: float = 20.0, source: str | None = None) -> Answer:
+def send(base: str, call: Call, *, timeout: float = 60.0, source: str | None = None) -> Answer:
     """Sends one request and reads the whole answer."""
     parts = urlsplit(base)
     body, headers = call.payload()
@@ -114,7 +114,7 @@ def bearer(token: str) -> Header:
     return ("Authorization", f"Bearer {token}")
 
 
-def send_bytes(base: str, chunks: Iterable[bytes], *, timeout: float = 20.0) -> Answer:
+def send_bytes(base: str, chunks: Iterable[bytes], *, timeout: float = 60.0) -> Answer:
     """Writes bytes as they are, however wrong as HTTP, and reads one answer. A closed connection is status 0."""
     parts = urlsplit(base)
     with socket.create_connection((parts.hostname or "", parts.port or 80), timeout, (address(), 0)) as raw:

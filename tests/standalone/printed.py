@@ -19,4 +19,4 @@ def read_until(process: subprocess.Popen[str], sentence: str) -> str:
 def end(process: subprocess.Popen[str]) -> None:
     """Lets a supervisor stop what it started, also after a test that failed."""
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=90)

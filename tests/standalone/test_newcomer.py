@@ -98,14 +98,14 @@ def type_in(said: str, home: Path) -> str:
     page, code = re.findall(r"open (\S+) and enter the code (\S+)", shown)[0]
     form = {"user_code": code, "login": founder[1], "passphrase": passphrase[1], "decision": "authorize"}
     assert httpx.post(page, data=form, verify=TLS).status_code == 200
-    rest = shell.communicate(timeout=60)[0]
+    rest = shell.communicate(timeout=180)[0]
     assert shell.returncode == 0, shown + rest
     return shown + rest
 
 
 def test_the_demo_passes_in_another_world(demo: subprocess.Popen[str]) -> None:
     """From sign-in to a refused stranger with the people of another seed, and a summary in the end."""
-    said = demo.communicate(timeout=100)[0]
+    said = demo.communicate(timeout=240)[0]
     assert demo.returncode == 0, said
     world = make_world(7)
     for role in ("founder", "teammate", "stranger"):

@@ -12,7 +12,7 @@ from tests.oracle.stage import SECRETS_JSON, Home
 from tests.oracle.wire import Answer, Call, Header, bearer, send
 
 CLI: Final = "keyway-cli/1.4.0"
-DEADLINE_SECONDS: Final = 30.0
+DEADLINE_SECONDS: Final = 90.0
 
 
 def read(home: Home, token: str, agent: str = CLI, *more: Header, source: str = "127.9.8.7", path: str = "") -> Answer:

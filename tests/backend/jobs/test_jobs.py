@@ -20,7 +20,7 @@ from keyway_backend.jobs import Jobs, Retry
 from keyway_core.sensitive import Sensitive
 from keyway_standalone.processes import Stack
 
-_SECONDS: Final = 30.0
+_SECONDS: Final = 90.0
 SOON: Final = Retry(attempts=3, first_seconds=0.01, factor=1.0)
 
 

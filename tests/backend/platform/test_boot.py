@@ -29,7 +29,7 @@ def start(environment: Mapping[str, str], *arguments: str) -> tuple[int, list[st
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert "Traceback" not in done.stderr

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_SECONDS: Final = 30.0
+_SECONDS: Final = 90.0
 _ASK: Final = b"GET /at-once HTTP/1.1\r\nHost: x\r\n\r\n"
 _ONCE: Final = [b"200 ", b"told"]
 _BODY: Final = b"POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nbegun"

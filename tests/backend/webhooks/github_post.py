@@ -27,7 +27,7 @@ from keyway_standalone.processes import Stack
 from oracle.wire import Answer, Header
 
 PATH: Final = "/v1/github/webhook"
-_SECONDS: Final = 30.0
+_SECONDS: Final = 90.0
 
 
 @dataclass(frozen=True)

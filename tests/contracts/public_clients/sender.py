@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from tests.oracle.wire import Answer, Header, address
 
-_SECONDS: Final = 20.0
+_SECONDS: Final = 60.0
 # Between two commands a person reads; a client finds a connection that the server has given up, and makes another.
 _READABLE: Final = 0
 
