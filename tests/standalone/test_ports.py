@@ -19,7 +19,7 @@ def test_programs_have_ports_of_their_own() -> None:
     fork = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, mp_context=fork) as one, ProcessPoolExecutor(1, mp_context=fork) as two:
         sets = [picked(), one.submit(picked).result(), two.submit(picked).result()]
-    assert all(100 < len(found) < 120 for found in sets)
+    assert all(40 < len(found) < 120 for found in sets)  # some are taken by servers that run
     assert len(set.union(*sets)) == sum(map(len, sets))
 
 
