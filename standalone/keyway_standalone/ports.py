@@ -24,7 +24,7 @@ def free_ports() -> dict[str, int]:
 
 def free_port() -> int:
     """A free loopback port for one server. It comes up again when all others of our share did."""
-    return next(filter(port_is_free, _share(os.getpid())[1]))
+    return next(filter(port_is_free, _share(os.getpid())))
 
 
 def port_is_free(port: int) -> bool:
@@ -39,7 +39,7 @@ def port_is_free(port: int) -> bool:
 
 
 @lru_cache(1)
-def _share(pid: int) -> tuple[socket.socket, Iterator[int]]:
+def _share(pid: int) -> Iterator[int]:
     """The share of this process, kept by a bound socket. A forked child has another number, and takes another share."""
     firsts = _FREE_PORTS[::_PORTS_PER_SHARE]
     start = pid % len(firsts)
@@ -50,5 +50,6 @@ def _share(pid: int) -> tuple[socket.socket, Iterator[int]]:
         except OSError:
             held.close()
         else:
-            return held, itertools.cycle(range(first + 1, first + _PORTS_PER_SHARE))
+            held.detach()  # open until the process ends
+            return itertools.cycle(range(first + 1, first + _PORTS_PER_SHARE))
     raise OSError("no loopback ports are left below 32000")
