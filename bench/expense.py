@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,10 +10,11 @@ from typing import Final
 import httpx
 import psutil
 from keyway_standalone.processes import Stack
+from prometheus_client.parser import text_string_to_metric_families
 
 from bench.meter import Meter
 
-_ANSWERS: Final = re.compile(r"^keyway_http_requests_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
+_ANSWERS: Final = "keyway_http_requests_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,5 @@ def _seconds(family: Sequence[psutil.Process]) -> float:
 
 def _answers(stack: Stack) -> float:
     told = httpx.get(f"{stack.ops_url}/metrics", trust_env=False, timeout=30).raise_for_status().text
-    return sum(float(count) for count in _ANSWERS.findall(told))
+    samples = (sample for family in text_string_to_metric_families(told) for sample in family.samples)
+    return sum(sample.value for sample in samples if sample.name == _ANSWERS)
