@@ -62,6 +62,10 @@ class Sessions:
             api_url, kept.get("username", ""), kept.get("expiresAt", ""), kept.get("githubUrl", ""), Sensitive(token)
         )
 
+    def store_of(self, api_url: str) -> str:
+        """Where the token of a login is kept: `keyring` or `file`."""
+        return "file" if self._read(self.file(api_url)).get("token") else "keyring"
+
     def save(self, login: Login) -> str:
         """Keeps a login and says where: `keyring` or `file`."""
         make_private_folder(self._folder)

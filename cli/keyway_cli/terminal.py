@@ -36,6 +36,11 @@ class Terminal:
         self._color = color and self._tty and not ci
         self.interactive = self._tty and sys.stdin.isatty() and not ci
 
+    @property
+    def seen(self) -> bool:
+        """Whether words of ours appear before somebody's eyes now."""
+        return self._tty
+
     def say(self, text: str) -> None:
         """A line for a person, who may have asked for silence."""
         if not self._quiet:
@@ -135,8 +140,8 @@ class Terminal:
 
         return str(click.prompt(printable(question), hide_input=True, default="", show_default=False, err=True))
 
-    def choose(self, question: str, options: Sequence[str]) -> str:
-        """One of some options."""
+    def choose(self, question: str, options: Sequence[str], leave: Sequence[str] = ()) -> str:
+        """One of some options; the last one too for whoever types a word of `leave`."""
         import click
 
         for number, option in enumerate(options, 1):
@@ -145,7 +150,10 @@ class Terminal:
             typed = str(click.prompt(printable(question), default="1", err=True)).strip()
             if typed.isdecimal() and 1 <= int(typed) <= len(options):
                 return options[int(typed) - 1]
-            self._tell(f"type a number from 1 to {len(options)}")
+            if typed.lower() in leave:
+                return options[-1]
+            others = f", or {leave[0]} to leave" if leave else ""
+            self._tell(f"type a number from 1 to {len(options)}{others}")
 
     def progress(self, text: str) -> None:
         """How far something is, on a line that the next one overwrites; without a text it goes. Only at a terminal."""

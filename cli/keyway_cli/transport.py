@@ -6,7 +6,8 @@ import http.client
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from keyway_cli.errors import Misconfigured, Unavailable
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import ssl
 
 TIMEOUT_SECONDS: Final = 30.0
+CONNECT_SECONDS: Final = 5.0  # the system asks three times until then
+SLOW_SECONDS: Final = 3.0
 ANSWER_BYTES: Final = 64 * 1024 * 1024
 _PAUSES: Final = (0.1, 0.5, 1.0)
 _BROKEN: Final = (ConnectionError, http.client.IncompleteRead, http.client.BadStatusLine)
@@ -30,6 +33,10 @@ class Reply(NamedTuple):
     body: bytes
 
 
+class NoConnection(TimeoutError):
+    """Nobody was there to take the connection."""
+
+
 class Proxy(NamedTuple):
     """A plain HTTP proxy that is asked to CONNECT, with the headers that it wants."""
 
@@ -39,12 +46,23 @@ class Proxy(NamedTuple):
 
 
 class Transport:
-    """Requests to one origin. Never follows a redirect, so that no credential reaches another server."""
+    """Requests to one origin. Never follows a redirect, so that no credential reaches another server.
 
-    def __init__(self, origin: Origin, *, ca_file: str = "", timeout: float = TIMEOUT_SECONDS) -> None:
+    `on_slow` is told, once, that an answer is waited for.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        ca_file: str = "",
+        timeout: float = TIMEOUT_SECONDS,
+        on_slow: Callable[[str], None] | None = None,
+    ) -> None:
         self._origin = origin
         self._ca_file = ca_file
         self._timeout = timeout
+        self._on_slow = on_slow
 
     def send(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, repeatable: bool) -> Reply:
         """One answer. A request that may safely arrive twice is repeated when its connection breaks.
@@ -54,7 +72,8 @@ class Transport:
         pauses = iter(_PAUSES if repeatable else ())
         while True:
             try:
-                return self._exchange(method, path, headers, body)
+                with self._patience():
+                    return self._exchange(method, path, headers, body)
             except ConnectionRefusedError as error:
                 raise self._unreachable(error) from None
             except _BROKEN as error:
@@ -65,8 +84,9 @@ class Transport:
                 raise self._unreachable(error) from None
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        connection = self._connect()
+        connection = self._connection()
         try:
+            self._open(connection)
             connection.request(method, self._origin.prefix + path, body or None, dict(headers))
             answer = connection.getresponse()
             content = answer.read(ANSWER_BYTES + 1)
@@ -80,14 +100,43 @@ class Transport:
             raise http.client.IncompleteRead(content, missing)
         return Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _open(self, connection: http.client.HTTPConnection) -> None:
+        try:
+            connection.connect()
+        except TimeoutError:
+            raise NoConnection from None
+        connection.sock.settimeout(self._timeout)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Tells somebody who waits that it is the server that is waited for."""
+        if self._on_slow is None:
+            yield
+            return
+        from threading import Timer
+
+        timer = Timer(SLOW_SECONDS, self._tell_slow)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _tell_slow(self) -> None:
+        told, self._on_slow = self._on_slow, None
+        if told:
+            told(f"waiting for {self._origin.name}, for {self._timeout:g} seconds at most ...")
+
+    def _connection(self) -> http.client.HTTPConnection:
         scheme, host, port, _ = self._origin
+        seconds = min(CONNECT_SECONDS, self._timeout)
         if scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self._timeout)
+            return http.client.HTTPConnection(host, port, timeout=seconds)
         context = trusting(self._ca_file)
         if (proxy := _proxy_for(host)) is None:
-            return http.client.HTTPSConnection(host, port, timeout=self._timeout, context=context)
-        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=self._timeout, context=context)
+            return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        connection = http.client.HTTPSConnection(proxy.host, proxy.port, timeout=seconds, context=context)
         connection.set_tunnel(host, port, headers=proxy.headers)
         return connection
 
@@ -99,8 +148,19 @@ class Transport:
                 "for a certificate authority of your own set KEYWAY_CA_FILE to its certificate (PEM)",
             )
         return Unavailable(
-            f"cannot reach {self._origin.name}: {_why(error)}", "the server or the network is down; try again"
+            f"cannot reach {self._origin.name}: {self._why(error)}", "the server or the network is down; try again"
         )
+
+    def _why(self, error: Exception) -> str:
+        if isinstance(error, NoConnection):
+            return f"nobody took the connection within {min(CONNECT_SECONDS, self._timeout):g} seconds"
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout:g} seconds"
+        if isinstance(error, socket.gaierror | UnicodeError):
+            return "its name is not known"
+        if isinstance(error, OSError):
+            return reason(error)
+        return "the answer is not complete HTTP"
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:
@@ -144,13 +204,3 @@ def _parse_proxy(address: str) -> Proxy:
         return Proxy(host, port, {})
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     return Proxy(host, port, {"Proxy-Authorization": "Basic " + b64encode(pair.encode()).decode()})
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_SECONDS:g} seconds"
-    if isinstance(error, socket.gaierror | UnicodeError):
-        return "its name is not known"
-    if isinstance(error, OSError):
-        return reason(error)
-    return "the answer is not complete HTTP"

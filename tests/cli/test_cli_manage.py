@@ -394,6 +394,8 @@ def test_the_menu_says_where_one_stands_and_runs_what_is_picked(filled: Team) ->
     assert done.code == 0
     assert "staging" in done.out
     assert filled.owner.at_terminal().until("what next").interrupt().end().code == 130
+    left = filled.owner.at_terminal().until("what next").type("z\n").until("or q to leave").type("q\n").end()
+    assert (left.code, "staging" in left.out) == (0, False)
     assert "Usage: keyway" in filled.owner.at_terminal(CI="1").end().out
 
 

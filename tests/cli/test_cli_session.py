@@ -181,6 +181,30 @@ def test_the_earlier_command_lines_login_is_taken_over(alice: Person) -> None:
         assert (alice.home / ".config" / "keyway-nodejs" / "config.json").exists()
 
 
+def test_whoever_is_signed_in_already_is_told_so(alice: Person) -> None:
+    """As whom, and how to become somebody else: no sign-in begins unless a person wants one, or the old one is over."""
+    state = {"accepted": True}
+
+    def answer(request: Request) -> Answer:
+        return server_of_people(request) if state["accepted"] else problem(401, "over")
+
+    with listening(answer) as server:
+        path = sign_in(alice, server, "alice-token")
+        told = alice.keyway("login", "--json")
+        assert (told.code, told.json["username"], told.json["store"]) == (0, "alice", "file")
+        assert "keyway logout" in told.err
+        done = alice.at_terminal("login").until("signed in as alice").until("sign in anew").type("n\n").end()
+        assert (done.code, f"already signed in as alice at {server.url}" in done.out) == (0, True)
+        assert not [one for one in server.requests if "device" in one.path]
+        assert alice.at_terminal("login").until("sign in anew").type("y\n").end().code != 0  # nobody to sign in with
+        assert [one for one in server.requests if "device" in one.path]
+        server.requests.clear()
+        state["accepted"] = False
+        assert alice.keyway("login").code == 3
+        assert [one.path for one in server.requests] == ["/v1/auth/token/validate", "/v1/auth/device/start"]
+        assert path.exists()
+
+
 @pytest.mark.parametrize("what", ["expired", "revoked", "another key", "open key", "no JSON"])
 def test_an_earlier_login_that_cannot_be_used_is_said(alice: Person, what: str) -> None:
     """Exit 78 for what cannot be read, 3 for what the server refuses; nothing is kept and nothing deleted."""

@@ -16,6 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from keyway_cli.errors import Unavailable
+from keyway_cli.origin import parse_origin
+from keyway_cli.transport import Transport
 from peer import Answer, Request, listening, problem, pulled
 from person import NOBODY, Person
 
@@ -61,6 +64,49 @@ def test_a_server_that_is_down_is_a_temporary_failure(alice: Person) -> None:
         done = alice.keyway(*command)
         assert done.code == 75, command
         assert f"cannot reach {NOBODY}" in done.err
+
+
+def test_a_server_that_takes_nobody_in_is_not_waited_for(alice: Person) -> None:
+    """Whose queue is full, as of one that is cut off: the connection has a shorter deadline than the answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
+        for _ in range(4):  # they take the places of the queue, or wait for one
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)  # noqa: FBT003
+            one.connect_ex(full.getsockname())
+        done = alice.at(f"http://127.0.0.1:{full.getsockname()[1]}").keyway("whoami")
+    assert (done.code, "nobody took the connection within 5 seconds" in done.err) == (75, True), done
+
+
+def test_who_waits_at_a_terminal_is_told_for_whom(alice: Person) -> None:
+    """After a few seconds, once; in a pipe nobody is."""
+    told = threading.Event()
+
+    def late(_: Request) -> Answer:
+        told.wait(60)
+        return Answer(body={"data": {"username": "alice"}})
+
+    with listening(late) as server:
+        dialogue = alice.at(server.url).at_terminal("whoami")
+        dialogue.until(f"waiting for {server.url}, for 30 seconds at most")
+        told.set()
+        done = dialogue.end()
+        assert (done.code, "alice at" in done.out, done.out.count("waiting")) == (0, True, 1)
+
+
+def test_an_answer_that_never_comes_has_a_deadline() -> None:
+    """Another than the connection: each is told with its own seconds, and a pipe is told of neither before."""
+    over, said = threading.Event(), list[str]()
+
+    def never(_: Request) -> Answer:
+        over.wait(60)
+        return Answer(500)
+
+    with listening(never) as server:
+        transport = Transport(parse_origin(server.url), timeout=0.3, on_slow=said.append)
+        with pytest.raises(Unavailable, match=r"no answer within 0\.3 seconds"):
+            transport.send("GET", "/", {}, repeatable=True)
+        over.set()
+        assert (len(server.requests), said) == (1, [])
 
 
 def test_a_redirect_is_not_followed(alice: Person) -> None:

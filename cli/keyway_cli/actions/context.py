@@ -72,15 +72,17 @@ class Context:
             raise NotSignedIn(f"nobody is signed in at {self.api_url()}", self._sign_in_hint())
         return Credential(self.login.token, "login", self.login)
 
-    def api(self) -> Api:
-        """The server, on behalf of whoever is signed in."""
-        return self.api_with(self.credential().token)
+    def api(self, *, silent: bool = False) -> Api:
+        """The server, on behalf of whoever is signed in. `silent` tells nobody that it is slow."""
+        return self.api_with(self.credential().token, silent=silent)
 
-    def api_with(self, token: Sensitive | None) -> Api:
+    def api_with(self, token: Sensitive | None, *, silent: bool = False) -> Api:
         """The server, on behalf of a token or of nobody."""
         from keyway_cli.transport import Transport
 
-        return Api(Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file), token, self.agent)
+        on_slow = self.terminal.say if self.terminal.seen and not silent else None
+        transport = Transport(parse_origin(self.api_url()), ca_file=self.settings.ca_file, on_slow=on_slow)
+        return Api(transport, token, self.agent)
 
     def repository(self) -> str:
         """owner/name: from -r, from KEYWAY_REPOSITORY, from keyway.toml, or from the git remote `origin`."""

@@ -29,24 +29,47 @@ def login(context: Context, *, way: str, api_url: str | None) -> None:
     if api_url:
         context.use_server(api_url)
     context.sessions.check_readable(context.api_url())
+    if not way and (kept := _still_signed_in(context)) and not _wants_anew(context, kept):
+        return
     ways = {"token": _by_token, "adopt": _by_adopting, "": _by_device}
     signed_in = ways[way](context)
     where = context.sessions.save(signed_in)
-    if context.settings.token is not None:
-        context.terminal.warn("KEYWAY_TOKEN is set and is used instead of this login")
     if where == "file" and context.settings.token_store != where:
         context.terminal.say(
             f"no keyring here: the token is in {context.sessions.file(signed_in.api_url)}, readable by you alone"
         )
-    context.terminal.result(
-        {
-            "username": signed_in.username,
-            "apiUrl": signed_in.api_url,
-            "expiresAt": signed_in.expires_at or None,
-            "store": where,
-        },
-        f"signed in as {signed_in.username} at {signed_in.api_url}",
-    )
+    _result(context, signed_in, where, "signed in")
+
+
+def _result(context: Context, login: Login, where: str, words: str) -> None:
+    if context.settings.token is not None:
+        context.terminal.warn("KEYWAY_TOKEN is set and is used instead of this login")
+    told = {"username": login.username, "apiUrl": login.api_url, "expiresAt": login.expires_at or None, "store": where}
+    context.terminal.result(told, f"{words} as {login.username} at {login.api_url}")
+
+
+def _still_signed_in(context: Context) -> Login | None:
+    """The login that is kept here, if the server takes it: under the name that the server has for it now."""
+    try:
+        if (kept := context.login) is None:
+            return None
+        person = context.api_with(kept.token).validate()
+    except (NotSignedIn, Misconfigured):
+        return None
+    return kept._replace(username=str(person.get("username") or kept.username))
+
+
+def _wants_anew(context: Context, kept: Login) -> bool:
+    """Whether a person at a terminal wants another login all the same. Nobody else is asked: all is done already."""
+    how = "to sign in as somebody else: keyway logout, then keyway login"
+    if context.terminal.interactive:
+        context.terminal.say(f"you are signed in as {kept.username} at {kept.api_url}; {how}")
+        if context.terminal.confirm("sign in anew"):
+            return True
+    else:
+        context.terminal.say(how)
+    _result(context, kept, context.sessions.store_of(kept.api_url), "already signed in")
+    return False
 
 
 def _by_token(context: Context) -> Login:

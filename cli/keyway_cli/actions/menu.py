@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 from keyway_cli.actions.context import Context
 from keyway_cli.errors import KeywayError, NotFound, NotSignedIn
 
-_QUIT: Final = "nothing, thank you"
+_QUIT: Final = "nothing, thank you (q)"
+_LEAVE: Final = ("q", "quit", "exit")
 
 
 class Situation(NamedTuple):
@@ -40,7 +41,7 @@ def choose(context: Context) -> tuple[str, ...]:
     context.terminal.say(situation.words)
     choices = [*situation.choices, *_ALWAYS]
     labels = [label for label, _ in choices]
-    picked = context.terminal.choose("what next", [*labels, _QUIT])
+    picked = context.terminal.choose("what next", [*labels, _QUIT], _LEAVE)
     return dict(choices).get(picked, ())
 
 

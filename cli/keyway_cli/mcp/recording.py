@@ -69,7 +69,7 @@ class Recording(Terminal):
         """Nothing of that kind is asked on behalf of an assistant."""
         raise UsageProblem(f"a person has to do this in a terminal: {question}")
 
-    def choose(self, question: str, options: Sequence[str]) -> str:  # noqa: ARG002
+    def choose(self, question: str, options: Sequence[str], leave: Sequence[str] = ()) -> str:  # noqa: ARG002
         """Nothing of that kind is asked on behalf of an assistant."""
         raise UsageProblem(f"a person has to do this in a terminal: {question}")
 

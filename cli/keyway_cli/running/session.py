@@ -155,7 +155,7 @@ class Session:
         """Whether the values that the program has are no longer the server's. Remembers the new ones."""
         from keyway_cli.actions.run import handed_over
 
-        api, known = self._context.api(), self._pulled.revision
+        api, known = self._context.api(silent=True), self._pulled.revision  # the screen is the program's
         if known is not None and api.at_revision(self._place, known.id) is None:
             return False
         pulled = fetch(self._context, api, self._place)
