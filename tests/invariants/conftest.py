@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from known import World, world
+
+# The person at a terminal and the server that answers them, of the command line's tests.
+sys.path.append(str(Path(__file__).parents[1] / "cli"))
 
 
 @pytest.fixture(scope="session")
