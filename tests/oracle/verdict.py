@@ -10,12 +10,13 @@ from urllib.parse import quote
 
 from . import canaries
 from .crowd import Caller, Crowd, Ground
-from .every_route import ENDS_SESSIONS, VALUES, VAULT, Cell, call
+from .every_route import ENDS_SESSIONS, VALUES, VAULT, Cell, call, hidden
 from .fresh import made_for
 from .policy import Policy
 from .wire import Answer, Call, send
 
 SENDERS: Final = 4
+_TOGETHER: Final = 200
 RESET: Final = ("DELETE", f"{VAULT}/permissions/reset")
 # What somebody did stays theirs to see after access is lost (policy.yaml `roles.rows.own`), as they did it.
 OWN_ROWS: Final = "/v1/activity"
@@ -84,13 +85,19 @@ class Verdict:
 
     def leaks(self, played: Iterable[Played]) -> list[str]:
         """Answers that hold a key, a value or an id, and went to somebody who may not see it there."""
-        return [f"{one.cell}: {needle}" for one in played for needle in self._leaks_of(one)]
+        every = list(played)
+        parts = [every[first : first + _TOGETHER] for first in range(0, len(every), _TOGETHER)]
+        return [f"{one.cell}: {needle}" for part in parts for one, needle in self._leaks_of(part)]
 
-    def _leaks_of(self, one: Played) -> Iterator[_Needle]:
-        raw, caller = one.answer.raw, one.cell.caller
-        for needle in self._needles:
-            if any(form in raw for form in self._forms[needle.text]) and not self._may_see(one, caller, needle):
-                yield needle
+    def _leaks_of(self, part: Sequence[Played]) -> Iterator[tuple[Played, _Needle]]:
+        """What is in none of the answers together is not looked for in each."""
+        raws = [one.answer.raw for one in part]
+        together = b"\n".join(raws)
+        there = [(needle, [form for form in self._forms[needle.text] if form in together]) for needle in self._needles]
+        for one, raw in zip(part, raws, strict=True):
+            for needle, forms in there:
+                if any(form in raw for form in forms) and not self._may_see(one, one.cell.caller, needle):
+                    yield one, needle
 
     def _may_see(self, one: Played, caller: Caller, needle: _Needle) -> bool:
         role, created = caller.roles.get(needle.ground.label), needle.ground.label in caller.created
@@ -108,7 +115,7 @@ class Verdict:
         """Answers about what is somebody else's and what is not there, that are not the same bytes."""
         groups: dict[tuple[str, ...], list[Played]] = {}
         for one in played:
-            if (about := _hidden(one.cell)) is not None:
+            if (about := hidden(one.cell)) is not None:
                 groups.setdefault((one.cell.caller.name, *one.cell.route, *about), []).append(one)
         return [line for group in groups.values() for line in _unlike(group)]
 
@@ -134,17 +141,6 @@ def _needles(crowd: Crowd) -> Iterator[_Needle]:
         for environment, (canary, trashed, later) in ground.deposits.items():
             yield from (_Needle(ground, environment, one.key, "key") for one in (canary, trashed))
             yield from (_Needle(ground, environment, one.value, "value") for one in (canary, trashed, later))
-
-
-def _hidden(cell: Cell) -> tuple[str, ...] | None:
-    """Under which name answers must be alike: objects without a role on them, and parts of one's own that are none."""
-    if cell.ground is None:
-        return ("own object",) if cell.variant.part and "provider" not in cell.variant.parts else None
-    if cell.ground.label == "own" and cell.variant.part:
-        return ("part", cell.variant.environment or "", *sorted(cell.variant.parts), *cell.variant.when)
-    told = cell.ground.label in cell.caller.created or cell.caller.bound
-    role = cell.caller.roles.get(cell.ground.label) or cell.caller.orgs.get(cell.ground.label)
-    return None if told or role else ("object", cell.variant.environment or "", *cell.variant.when)
 
 
 def _unlike(group: Sequence[Played]) -> Iterator[str]:
