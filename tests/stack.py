@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import warm_servers
 from keyway_standalone.processes import Stack
 from template import furnish
 
@@ -38,12 +39,18 @@ def state_folder() -> Iterator[Path]:
 
 
 @contextmanager
-def running_stack(**options: Any) -> Iterator[Stack]:
-    """A started Stack with these options, stopped in the end. Its database begins with the schema, and no row."""
+def running_stack(*, cold: bool = False, **options: Any) -> Iterator[Stack]:
+    """A started Stack with these options, stopped in the end. Its database begins with the schema, and no row.
+
+    Its servers are forked of ones that were loaded before (`warm_servers`); `cold` starts them as `up` does.
+    """
     with state_folder() as folder:
         if options.get("only") is None:
             furnish(folder, options.get("seed", 1), folder.with_name("template"))
-        with Stack(folder, **options) as stack:
+        stack = Stack(folder, **options)
+        for process in stack.wanted:
+            process.spawn = process.spawn if cold else warm_servers.spawn
+        with stack:
             _RUNNING.append(stack)
             try:
                 yield stack

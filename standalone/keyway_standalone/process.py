@@ -8,9 +8,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import psutil
 
@@ -38,12 +38,45 @@ class Command:
     folder: Path = Path("/")
 
 
+class Child(Protocol):
+    """What is used of a started process; `subprocess.Popen` is one."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+def spawned(command: Command, account: Account, log_path: Path) -> Child:
+    """A process of that account, in a session of its own, with nothing to read and its output appended to the log."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            command.arguments,
+            env=command.environment,
+            pass_fds=command.descriptors,
+            cwd=command.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops us in order
+            umask=0o077,
+            user=account.uid,
+            group=account.uid,
+            extra_groups=None if account.uid is None else (),
+        )
+
+
 @dataclass
 class Process:
     """A named process, its command made anew at every start.
 
     `ready` answers whether it serves; `stop_signal` asks it to leave. Output goes to `log_path`, appended.
-    `environment` is laid over the command's variables; None takes one away.
+    `environment` is laid over the command's variables; None takes one away. `spawn` starts it.
     """
 
     name: str
@@ -53,7 +86,8 @@ class Process:
     ready: Callable[[], bool]
     stop_signal: signal.Signals = signal.SIGTERM
     environment: dict[str, str | None] = field(default_factory=dict)
-    _child: subprocess.Popen[bytes] | None = None
+    spawn: Callable[[Command, Account, Path], Child] = spawned
+    _child: Child | None = None
 
     @property
     def pid(self) -> int:
@@ -77,22 +111,9 @@ class Process:
         if self.running:
             return
         command = self.command()
-        known = {**command.environment, **self.environment}
-        with self.log_path.open("ab") as log:
-            self._child = subprocess.Popen(
-                command.arguments,
-                env={name: value for name, value in known.items() if value is not None},
-                pass_fds=command.descriptors,
-                cwd=command.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops us in order
-                umask=0o077,
-                user=self.account.uid,
-                group=self.account.uid,
-                extra_groups=None if self.account.uid is None else (),
-            )
+        laid_over = {**command.environment, **self.environment}
+        known = {name: value for name, value in laid_over.items() if value is not None}
+        self._child = self.spawn(replace(command, environment=known), self.account, self.log_path)
 
     @property
     def how_it_ended(self) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import psycopg
 from keyway_standalone.process import Process
 from keyway_standalone.processes import Stack
 from stack import running_stack
+from warm_servers import run_to_its_end
 
 from tests.invariants.api import Client, Place
 
@@ -125,19 +125,5 @@ def until(holds: Callable[[], bool], seconds: float = _DEADLINE_SECONDS) -> None
 
 def to_its_end(process: Process, environment: dict[str, str]) -> tuple[int, str]:
     """Runs a process that must refuse to start. Its exit code and all that it said."""
-    command, account = process.command(), process.account.uid
-    done = subprocess.run(
-        command.arguments,
-        env={**command.environment, **environment},
-        pass_fds=command.descriptors,
-        cwd=command.folder,
-        user=account,
-        group=account,
-        extra_groups=(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return done.returncode, done.stdout
+    command = process.command()
+    return run_to_its_end(replace(command, environment={**command.environment, **environment}), process.account)

@@ -35,7 +35,7 @@ TLS_HANDSHAKE: Final = 0x16
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     """An installation of its own: this file restarts and misconfigures it."""
-    with opened(vaults=1) as made:
+    with opened(cold=True, vaults=1) as made:
         yield made
 
 

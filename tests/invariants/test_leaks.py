@@ -59,7 +59,7 @@ class Told:
 def scene() -> Iterator[Scene]:
     """An installation that logs all that it can."""
     loud = {"LOG_LEVEL": "debug"}
-    with opened(vaults=1, postgres_options=LOUD, backend_env=loud, crypto_env=loud) as made:
+    with opened(cold=True, vaults=1, postgres_options=LOUD, backend_env=loud, crypto_env=loud) as made:
         yield made
 
 

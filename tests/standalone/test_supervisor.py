@@ -118,14 +118,14 @@ class TestOneFolder:
     def test_two_at_once_are_refused(self) -> None:
         """A second start in the same folder is told what to do."""
         with (
-            running_stack(only={"github"}) as first,
+            running_stack(cold=True, only={"github"}) as first,
             pytest.raises(ProcessError, match=r"another Keyway is running in .*--state"),
         ):
             Stack(first.folder.path, only={"github"}).start()
 
     def test_a_taken_port_is_named_with_the_way_out(self) -> None:
         """The port, what it is for, and the flag that changes it."""
-        with running_stack(only={"github"}) as first, state_folder() as other:
+        with running_stack(cold=True, only={"github"}) as first, state_folder() as other:
             ports = free_ports() | {"github": first.ports["github"]}
             with pytest.raises(ProcessError, match=rf"port {ports['github']} \(github\) is taken .*--port github=N"):
                 Stack(other, only={"github"}, ports=ports).start()
@@ -151,7 +151,7 @@ class TestWhatEachMaySee:
     @classmethod
     def parts(cls) -> Iterator[Stack]:
         """Database, stand-in and crypto."""
-        with running_stack(only={"postgres", "github", "crypto"}) as running:
+        with running_stack(cold=True, only={"postgres", "github", "crypto"}) as running:
             yield running
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="users are changed by root only")
@@ -182,7 +182,7 @@ class TestWhatEachMaySee:
         """A child sees what it is given and a few harmless variables, never the rest of the starter's environment."""
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
         monkeypatch.setenv("TZ", "UTC")
-        with running_stack(only={"github", "crypto"}) as running:
+        with running_stack(cold=True, only={"github", "crypto"}) as running:
             told = {process.name: psutil.Process(process.pid).environ() for process in running.wanted}
         assert {name: values["TZ"] for name, values in told.items()} == {"github": "UTC", "crypto": "UTC"}
         assert not [name for name, values in told.items() if "AWS_SECRET_ACCESS_KEY" in values or "HOME" in values]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,24 +11,24 @@ from pathlib import Path
 import httpx
 from keyway_backend.platform.settings import Settings
 from keyway_standalone.ports import free_port
+from keyway_standalone.process import Child
 from keyway_standalone.processes import Stack
+from warm_servers import OURS, ours, spawn
 
 _SECONDS = 30.0
 
 
 @contextmanager
-def worker_process(stack: Stack, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def worker_process(stack: Stack, log: Path) -> Iterator[tuple[Child, str]]:
     """A worker with the backend's own configuration, and the address of its ops port."""
     given = stack.backend.command().environment
     environment = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
     port = free_port()
-    environment |= {"PATH": "/usr/bin:/bin", "OPS_PORT": str(port)}
-    command = [sys.executable, "-m", "keyway_backend", "worker"]
-    with log.open("wb") as lines, subprocess.Popen(command, env=environment, stderr=lines) as child:
-        try:
-            yield child, f"http://127.0.0.1:{port}"
-        finally:
-            child.kill()
+    child = spawn(ours("keyway_backend", "worker", **environment | {"OPS_PORT": str(port)}), OURS, log)
+    try:
+        yield child, f"http://127.0.0.1:{port}"
+    finally:
+        child.kill()
 
 
 def test_is_ready_and_stops_when_told(stack: Stack, tmp_path: Path) -> None:

@@ -6,10 +6,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +19,10 @@ import httpx
 import psycopg
 from keyway_backend.platform.settings import Settings
 from keyway_standalone.ports import free_ports
+from keyway_standalone.process import Child
 from keyway_standalone.processes import Stack
 from oracle.wire import Answer, Header
+from warm_servers import OURS, ours, spawn
 
 PATH: Final = "/v1/github/webhook"
 _SECONDS: Final = 90.0
@@ -104,23 +102,22 @@ def until_applied(stack: Stack, *deliveries: str) -> None:
 
 
 @contextmanager
-def process(stack: Stack, log: Path, *arguments: str, **changes: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def process(stack: Stack, log: Path, *arguments: str, **changes: str) -> Iterator[tuple[Child, str]]:
     """Another backend, or a worker, on the suite's database: the process, and the address of its public port."""
     given = stack.backend.command().environment
     environment = {name: value for name, value in given.items() if name.lower() in Settings.model_fields}
     ports = free_ports()
-    environment |= {"PATH": "/usr/bin:/bin", "PORT": str(ports["backend"]), "OPS_PORT": str(ports["ops"])} | changes
-    command = [sys.executable, "-m", "keyway_backend", *arguments]
-    with log.open("wb") as lines, subprocess.Popen(command, env=environment, stderr=lines) as child:
-        try:
-            _wait_ready(child, f"http://127.0.0.1:{ports['ops']}/readyz", log)
-            yield child, f"http://127.0.0.1:{ports['backend']}"
-        finally:
-            if child.poll() is None:
-                os.kill(child.pid, signal.SIGKILL)
+    environment |= {"PORT": str(ports["backend"]), "OPS_PORT": str(ports["ops"])} | changes
+    child = spawn(ours("keyway_backend", *arguments, **environment), OURS, log)
+    try:
+        _wait_ready(child, f"http://127.0.0.1:{ports['ops']}/readyz", log)
+        yield child, f"http://127.0.0.1:{ports['backend']}"
+    finally:
+        child.kill()
+        child.wait()
 
 
-def _wait_ready(child: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_ready(child: Child, url: str, log: Path) -> None:
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         assert child.poll() is None, log.read_text()

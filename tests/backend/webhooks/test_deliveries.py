@@ -163,6 +163,7 @@ class TestTakes:
         assert {answer.status for answer in answers} <= {200, 503}
         assert post("installation", payload, delivery).status == 200
         until_applied(stack, delivery)
+        assert stack.control.clear_faults() == [1]
         assert applied(stack, delivery) == 1
         assert audit_rows(stack, installation) == ["vcs_app_uninstalled"]
 
@@ -205,6 +206,7 @@ class TestTakes:
         payload = {"action": "created", "installation": {"id": installation, "account": {"id": 1}}}
         assert post("installation", payload, delivery).status == 200
         until_applied(stack, delivery)
+        assert stack.control.clear_faults() == [1]
         assert applied(stack, delivery) == 1
         assert audit_rows(stack, installation) == ["vcs_app_installed"]
 
