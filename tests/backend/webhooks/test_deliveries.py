@@ -163,7 +163,6 @@ class TestTakes:
         assert {answer.status for answer in answers} <= {200, 503}
         assert post("installation", payload, delivery).status == 200
         until_applied(stack, delivery)
-        assert stack.control.clear_faults() == [1]
         assert applied(stack, delivery) == 1
         assert audit_rows(stack, installation) == ["vcs_app_uninstalled"]
 
