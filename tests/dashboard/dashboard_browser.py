@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,17 +20,19 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expec
 from visitor import Visitor, client_of, session_of
 
 AXE: Final = (Path(__file__).parent / "assets" / "axe.js").read_text(encoding="utf-8")
-# A colour that is on its way to another one has no contrast to speak of.
-RESTED: Final = """() => Promise.all(document.getAnimations()
-  .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
-  .map((one) => one.finished.catch(() => null)))"""
+# `looked(options)`: what a page breaks, as `rule: where`, once nothing moves any more: a colour that is on its way to
+# another one has no contrast to speak of. Without axe in the page it is null.
+LOOKED: Final = """const looked = async (options) => {
+  if (typeof axe === "undefined") return null;
+  await Promise.all(document.getAnimations().filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+    .map((one) => one.finished.catch(() => null)));
+  const told = await axe.run(document, {resultTypes: ["violations"], preload: false, ...options});
+  return told.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target.join(" ")}`));
+};"""
 # As the dashboard sets it.
 COOKIE: Final = {
     "name": SESSION, "domain": "127.0.0.1", "path": "/", "httpOnly": True, "secure": True, "sameSite": "Lax",
 }  # fmt: skip
-# What a page breaks, as `rule: where`.
-FOUND: Final = """axe.run(document, %s).then((told) => told.violations.flatMap(
-  (one) => one.nodes.map((node) => `${one.id}: ${node.target.join(" ")}`)))"""
 # The one without a window, a toolbar and a profile does the same with half of the work.
 _NAMES: Final = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 expect.set_options(timeout=45_000)
@@ -98,16 +101,25 @@ class Window:
         return self.page
 
     def violations(self, *rules: str) -> list[str]:
-        """What axe finds on the page, as `rule: where`, once nothing moves any more; by these rules or by all."""
-        self.page.evaluate(RESTED)
-        options = json.dumps({"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {}))
-        session = self.context.new_cdp_session(self.page)
-        # Our policy lets no page evaluate a text; the debugger may.
-        if told(session, "typeof axe") == "undefined":
-            told(session, AXE)
-        found: list[str] = told(session, FOUND % options)
-        session.detach()
+        """What axe finds on the page, as `rule: where`; by these rules or by all."""
+        options = json.dumps({"runOnly": rules} if rules else {})
+        found: list[str] = self.looked(f"return await looked({options});")
         return found
+
+    def looked(self, how: str) -> Any:
+        """What the body of a function in the page comes to, which may call `looked`, but not change anything if that
+        returns null: then axe is brought there, and the page looked at again."""
+        # Our policy lets no page evaluate a text; the debugger may.
+        expression = f"(async () => {{ {LOOKED} {how} }})()"
+        if (found := told(self.session, expression)) is None:
+            told(self.session, AXE)
+            found = told(self.session, expression)
+        return found
+
+    @cached_property
+    def session(self) -> CDPSession:
+        """The debugger of the tab."""
+        return self.context.new_cdp_session(self.page)
 
 
 def told(session: CDPSession, expression: str) -> Any:
@@ -125,6 +137,7 @@ class Site:
     stack: Stack
     browser: Browser
     _sessions: dict[str, str] = field(default_factory=dict)
+    _resting: tuple[str, BrowserContext] | None = None
 
     @property
     def url(self) -> str:
@@ -134,8 +147,7 @@ class Site:
     @contextmanager
     def window(self, login: str | None = None, **options: Any) -> Iterator[Window]:
         """A browser of its own for somebody who is signed in, or for nobody. It must end without complaints."""
-        context = self.browser.new_context(**options)
-        context.set_default_timeout(45_000)
+        context = self._context(login, options)
         page = context.new_page()
         window = Window(self, context, page)
         page.on("pageerror", lambda error: window.complaints.append(str(error)))
@@ -145,7 +157,27 @@ class Site:
                 context.add_cookies([COOKIE | {"value": self.session(login)}])  # type: ignore[list-item]
             yield window
         finally:
-            context.close()
+            self._left(context, login, options)
+
+    def _context(self, login: str | None, options: dict[str, Any]) -> BrowserContext:
+        """The one that the same person had last, with the scripts and fonts that it loaded; or a new one."""
+        if self._resting is not None and self._resting[0] == login and not options:
+            _, context = self._resting
+            self._resting = None
+            return context
+        context = self.browser.new_context(**options)
+        context.set_default_timeout(45_000)
+        return context
+
+    def _left(self, context: BrowserContext, login: str | None, options: dict[str, Any]) -> None:
+        former: BrowserContext | None = context
+        if login is not None and not options:
+            for page in context.pages:
+                page.close()
+            context.clear_cookies()
+            former, self._resting = self._resting[1] if self._resting else None, (login, context)
+        if former is not None:
+            former.close()
 
     @contextmanager
     def visitor(self, login: str, *, fresh: bool = False) -> Iterator[Visitor]:

@@ -65,7 +65,7 @@ def watched(site: Site, login: str) -> Iterator[tuple[Window, list[str]]]:
     """A browser, and what was executed in it."""
     executed: list[str] = []
     with site.window(login) as window:
-        window.context.expose_function(MARK, lambda: executed.append("called"))
+        window.page.expose_function(MARK, lambda: executed.append("called"))
         window.page.on("dialog", lambda dialog: (executed.append(dialog.message), dialog.dismiss()))
         yield window, executed
 

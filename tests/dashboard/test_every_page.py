@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from dashboard_browser import Site, Window
+from dashboard_browser import AXE, Site, Window
 from keyway_dashboard.features import ROUTES
 from pages import NO_PAGES, PAGES, Places, Shown
 from stack import TLS
@@ -30,7 +30,10 @@ def windows(site: Site, world: World) -> Iterator[dict[str | None, Window]]:
     """A browser for everybody who looks at a page."""
     with ExitStack() as kept:
         logins = {who: world.people[who] if who else None for who in dict.fromkeys(shown.who for shown in PAGES)}
-        yield {who: kept.enter_context(site.window(login, reduced_motion="reduce")) for who, login in logins.items()}
+        found = {who: kept.enter_context(site.window(login, reduced_motion="reduce")) for who, login in logins.items()}
+        for window in found.values():
+            window.page.add_init_script(AXE)
+        yield found
 
 
 def route_of(path: str) -> str:
@@ -81,10 +84,20 @@ def visit(windows: dict[str | None, Window], world: World, shown: Shown) -> Wind
     return window
 
 
-# Half of a desk's 1440 is what 200 % zoom leaves; 390 is a phone; 320 is 400 % of 1280.
-WIDTHS = (720, 390, 320)
-# What moves longer than a frame although less motion is asked for.
-MOVES = "() => document.getAnimations().filter((one) => one.effect.getComputedTiming().activeDuration > 20).length"
+# Half of a desk's 1440 is what 200 % zoom leaves; 320 is 400 % of 1280, and a phone that is narrower than any. Between
+# them the page changes its shape once, so that what fits into 320 fits into a phone's 390.
+WIDTHS = (720, 320)
+# Every rule in the light; what moves longer than a frame although less motion is asked for; in the dark the rule about
+# colours, which alone depends on them. Dark by one's choice looks as dark by the system's (`test_list_pages.py`).
+BOTH = """
+  const light = await looked({});
+  if (light === null) return null;
+  const moving = document.getAnimations().filter((one) => one.effect.getComputedTiming().activeDuration > 20).length;
+  document.documentElement.classList.add("dark");
+  const dark = await looked({runOnly: ["color-contrast"]});
+  document.documentElement.classList.remove("dark");
+  return {light, moving, dark};
+"""
 # What Tab has reached: whether it can be seen there, how it is named, and whether it shows that it has the focus.
 REACHED = """() => {
   const one = document.activeElement;
@@ -103,15 +116,10 @@ REACHED = """() => {
 
 @pytest.mark.parametrize("shown", PAGES, ids=lambda shown: shown.name)
 def test_axe_finds_nothing_light_or_dark(windows: dict[str | None, Window], world: World, shown: Shown) -> None:
-    """Every rule in the light; in the dark those about colours, which alone depend on them; no complaint. Nothing moves
-    for who asked for less motion, and nothing is wider than the window at 200 % zoom, on a phone, or at 400 %."""
+    """No rule is broken, in either theme; no complaint. Nothing moves for who asked for less motion, and nothing is
+    wider than the window at 200 % zoom, on a phone, or at 400 %."""
     window = visit(windows, world, shown)
-    found = window.violations()
-    assert window.page.evaluate(MOVES) == 0
-    window.page.emulate_media(color_scheme="dark")
-    found += window.violations("color-contrast")
-    window.page.emulate_media(color_scheme="light")
-    assert found == []
+    assert window.looked(BOTH) == {"light": [], "moving": 0, "dark": []}
     assert window.complaints == []
     assert wide(window) == []
 
@@ -121,7 +129,8 @@ def wide(window: Window) -> list[int]:
     found = []
     before = window.page.viewport_size
     for width in WIDTHS:
-        window.page.set_viewport_size({"width": width, "height": 700})
+        # Low, because what is seen is drawn.
+        window.page.set_viewport_size({"width": width, "height": 100})
         found += [width] if window.page.evaluate("document.documentElement.scrollWidth > innerWidth") else []
     assert before is not None
     window.page.set_viewport_size(before)

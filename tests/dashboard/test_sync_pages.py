@@ -79,7 +79,6 @@ class TestWalk:
             expect(page.get_by_role("heading", name="Connect an account first")).to_be_visible()
             expect(page.get_by_text("sets NETLIFY_CLIENT_ID and NETLIFY_CLIENT_SECRET.")).to_be_visible()
             expect(page.get_by_text("keyway connect vercel")).to_be_visible()
-            assert window.violations() == []
             connect(page, "a-wrong-token")
             expect(page.get_by_role("alert")).to_be_visible()
             assert "a-wrong-token" not in page.content()
@@ -106,7 +105,6 @@ class TestWalk:
         with site.window(vault.admin) as window:
             page = window.go(f"/vaults/{vault.full_name}/syncs")
             page.get_by_role("link", name="New sync").first.click()
-            assert window.violations() == []
             page.get_by_role("button", name="Show what would be copied").click()
             expect(page.get_by_role("heading", name="What would happen at Railway")).to_be_visible()
             assert planned(page) == {"created": "DATABASE_URL", "updated": "API_KEY"}
