@@ -2,7 +2,8 @@
 
 What is printed in pieces is found all the same: the search always sees what was printed before. The last few bytes are
 held back until it is known what they begin; when a program falls silent (it may be asking something) they are let go,
-and of a long value at most five bytes can have been shown before the rest is masked.
+and of a long value at most five bytes can have been shown before the rest is masked, or a beginning that many values
+share (`forms.PUBLIC_GRAMS`).
 """
 
 from __future__ import annotations
