@@ -22,9 +22,10 @@ from oracle import crowd as crowds
 from oracle import keys, stage
 from oracle.cast import NEW_VAULT
 from oracle.crowd import Crowd
-from oracle.every_route import ENDS_SESSIONS, MEETINGS, Cell, cells, hidden, sample
+from oracle.every_route import ENDS_SESSIONS, Cell, cells, hidden
 from oracle.policy import Policy
 from oracle.report import Record
+from oracle.sampling import MEETINGS, sample
 from oracle.verdict import Played, Verdict, play
 from stack import running_stack
 from standins.providers import providers
@@ -51,6 +52,7 @@ class Matrix:
     """Everybody, everything, and cells with their answers."""
 
     crowd: Crowd
+    every: list[Cell]
     played: list[Played]
     verdict: Verdict
     seconds: float
@@ -100,11 +102,11 @@ def _cells(matrix: Matrix) -> list[Cell]:
 def played(stack: Stack, *, whole: bool) -> Matrix:
     """A matrix, played."""
     policy, crowd = Policy.load(), crowds.gather(stack, SETS, providers=True)
-    every = cells(crowd, policy, ROUTES)
+    every = list(cells(crowd, policy, ROUTES))
     chosen = every if whole else sample(every)
     started = time.perf_counter()
     answers = list(play(crowd, chosen))
-    return Matrix(crowd, answers, Verdict(policy, crowd), time.perf_counter() - started)
+    return Matrix(crowd, every, answers, Verdict(policy, crowd), time.perf_counter() - started)
 
 
 def check(matrix: Matrix) -> None:
@@ -150,7 +152,7 @@ class TestEveryRoute:
         """The sample leaves no object of any route out, and lets several sorts of credential meet each; every sort that
         can meet an object somewhere does so somewhere. Wherever something is hidden, it is compared with what is not
         there."""
-        every = list(cells(matrix.crowd, Policy.load(), ROUTES))
+        every = matrix.every
         could, did = _meetings(every), _meetings(one.cell for one in matrix.played)
         assert {place: min(MEETINGS, len(sorts)) for place, sorts in could.items() if len(did[place]) < MEETINGS} == {
             place: len(sorts) for place, sorts in did.items() if len(sorts) < MEETINGS

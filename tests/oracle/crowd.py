@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -121,9 +122,10 @@ class Crowd:
         path = tail if tail.startswith("/v1/") else f"/v1/vaults/{self.grounds[at].full_name}{tail}"
         return told(self.stack, self.sessions[who][0], method, path, body)
 
-    def user_id(self, name: str) -> str:
-        """The id of a person's account."""
-        return claims(self.sessions[name][0])["sub"]
+    @cached_property
+    def admin_id(self) -> str:
+        """The id of an administrator's account."""
+        return str(claims(self.sessions["admin"][0])["sub"])
 
     def number(self) -> int:
         """One that was not used yet."""
@@ -306,7 +308,7 @@ def _refused(crowd: Crowd) -> dict[str, tuple[str, ...]]:
         "expired": tuple(stage.expired(stack, token) for token in owners),
         "revoked": tuple(stage.revoked(stack, login) for _ in range(SESSIONS)),
         "tampered": tuple(stage.tampered(token) for token in owners),
-        "revoked key": tuple(_revoked_key(stack, owners[0]) for _ in range(SESSIONS)),
+        "revoked key": tuple(_revoked_keys(stack, owners[0])),
     }
 
 
@@ -335,10 +337,10 @@ def _of_the_owner(crowd: Crowd) -> dict[str, Any]:
     }
 
 
-def _revoked_key(stack: Stack, owner: str) -> str:
-    given = keys.give(stack, owner)
-    told(stack, owner, "DELETE", f"/v1/api-keys/{given.id}")
-    return given.token
+def _revoked_keys(stack: Stack, owner: str) -> Iterator[str]:
+    for given in keys.give_alike(stack, owner, SESSIONS):
+        told(stack, owner, "DELETE", f"/v1/api-keys/{given.id}")
+        yield given.token
 
 
 def _keys(crowd: Crowd, scope_sets: Mapping[str, frozenset[Scope]]) -> list[Caller]:
@@ -374,7 +376,7 @@ def _keys(crowd: Crowd, scope_sets: Mapping[str, frozenset[Scope]]) -> list[Call
 
 def _key(crowd: Crowd, name: str, scopes: frozenset[Scope], limits: Mapping[str, Any], known: Any) -> Caller:
     session = crowd.sessions["org owner"][0]
-    given = [keys.give(crowd.stack, session, scopes, days=30, **limits) for _ in range(SESSIONS)]
+    given = keys.give_alike(crowd.stack, session, SESSIONS, scopes, days=30, **limits)
     return Caller(
         name,
         tuple(one.token for one in given),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
-from zlib import crc32
 
 from keyway_backend.access import api_keys
 from standins.providers import TOKEN
@@ -20,9 +18,6 @@ from .policy import Ask, Bound, Policy, Statuses, Target
 from .wire import Call, bearer
 
 Route = tuple[str, str]
-Pair = tuple[Route, str]  # and the name of a principal
-Place = tuple[Route, str]  # and the name of an object
-Meetings = defaultdict[Place, set[str]]  # which sorts of credential met it
 VAULT: Final = "/v1/vaults/{owner}/{repo}"
 ENVIRONMENT: Final = f"{VAULT}/environments/{{name}}"
 SECRET: Final = f"{VAULT}/secrets/{{secretId}}"
@@ -62,9 +57,8 @@ FLAWED: Final = {
     ("GET", "/v1/auth/callback"): "body",
     ("GET", "/v1/integrations/{provider}/callback"): "body",
 }
+NOBODYS_KEY: Final = api_keys.mint("live").reveal()
 VALUES: Final = ("/v1/secrets/pull", "/v1/secrets/view", f"{SECRET}/value", f"{SECRET}/versions/{{versionId}}/value")
-MEETINGS: Final = 3
-COMPARED: Final = 2
 ENDS_SESSIONS: Final = {("DELETE", "/v1/auth/sessions"), ("POST", "/v1/auth/logout")}
 HARMLESS: Final = {
     ("POST", "/v1/auth/token/validate"), ("POST", "/v1/github/check-installation"), ("POST", "/v1/auth/device/start"),
@@ -137,90 +131,6 @@ def cells(crowd: Crowd, policy: Policy, routes: set[Route]) -> Iterator[Cell]:
                 cell = Cell(caller, ask, policy.expected(ask), ground, variant)
                 if not (cell.changes and _spoils(cell)):
                     yield cell
-
-
-def sample(every: Iterable[Cell]) -> list[Cell]:
-    """At every route all that is hidden, by `COMPARED` sorts of credential, so that the answers can be compared; every
-    principal, about one's own and about somebody else's (one of the two for an API key, of which there are many alike);
-    and every object, by `MEETINGS` sorts of credential. What is chosen for one of these counts for the others. Which
-    ones differs from route to route and object to object, not from run to run."""
-    pairs: dict[Pair, list[Cell]] = {}
-    for cell in every:
-        pairs.setdefault((cell.route, cell.caller.name), []).append(cell)
-    met: Meetings = defaultdict(set)
-    chosen: set[int] = set()
-
-    def choose(*cells: Cell) -> None:
-        for cell in cells:
-            chosen.add(id(cell))
-            met[cell.route, cell.about].add(cell.caller.credential)
-
-    for group in _compared(pairs):
-        choose(*group)
-    for pair, some in pairs.items():
-        for part in _parts(some, _number(*pair)):
-            if chosen.isdisjoint(map(id, part)):
-                choose(_least_met(part, met, _number(*pair)))
-    for place, sorts in _by_object(pairs.values()).items():
-        names, first = sorted(sorts.keys() - met[place]), _number(*place)
-        for turn in range(min(MEETINGS, len(sorts)) - len(met[place])):
-            alike = sorts[names[(first + turn) % len(names)]]
-            choose(alike[first % len(alike)])
-    return [cell for some in pairs.values() for cell in some if id(cell) in chosen]
-
-
-def _number(*names: object) -> int:
-    return crc32(" ".join(map(str, names)).encode())
-
-
-def _parts(some: Sequence[Cell], number: int) -> list[list[Cell]]:
-    """What of a principal's cells at a route is picked from: one of each."""
-    own = [cell for cell in some if cell.ground is None or cell.ground.label == "own"]
-    foreign = [cell for cell in some if cell.ground is not None and cell.ground.label == "foreign"]
-    match some[0].caller.credential:
-        case "refused":
-            return [list(some)]
-        case "api_key":
-            return [[own, foreign, own, list(some)][number % 4] or own]
-        case _:
-            return [part for part in (own, foreign if some[0].caller.roles else []) if part]
-
-
-def _least_met(part: Sequence[Cell], met: Meetings, number: int) -> Cell:
-    """One whose object this sort of credential, and others, met least."""
-
-    def before(turn: int) -> tuple[bool, int]:
-        cell = part[(number + turn) % len(part)]
-        sorts = met[cell.route, cell.about]
-        return cell.caller.credential in sorts, len(sorts)
-
-    return part[(number + min(range(len(part)), key=before)) % len(part)]
-
-
-def _by_object(pairs: Iterable[Sequence[Cell]]) -> dict[Place, dict[str, list[Cell]]]:
-    """The cells of each object of each route, by sort of credential."""
-    objects: dict[Place, dict[str, list[Cell]]] = {}
-    for cell in (cell for some in pairs for cell in some):
-        objects.setdefault((cell.route, cell.about), {}).setdefault(cell.caller.credential, []).append(cell)
-    return objects
-
-
-def _compared(pairs: Mapping[Pair, Sequence[Cell]]) -> Iterator[list[Cell]]:
-    """What must be answered alike: all of it, for a principal of each of some sorts at each route."""
-    alike: dict[tuple[object, ...], dict[str, list[list[Cell]]]] = {}
-    for (route, _), some in pairs.items():
-        groups: dict[tuple[str, ...], list[Cell]] = {}
-        for cell in some:
-            if (about := hidden(cell)) is not None:
-                groups.setdefault(about, []).append(cell)
-        for about, group in groups.items():
-            if len(group) > 1:
-                alike.setdefault((route, about), {}).setdefault(some[0].caller.credential, []).append(group)
-    for place, sorts in alike.items():
-        names, first = sorted(sorts), _number(*place)
-        for turn in range(min(COMPARED, len(names))):
-            those = sorts[names[(first + turn) % len(names)]]
-            yield those[first % len(those)]
 
 
 def hidden(cell: Cell) -> tuple[str, ...] | None:
@@ -437,7 +347,7 @@ def call(crowd: Crowd, cell: Cell, fresh: Mapping[str, str]) -> Call:
 
 def _names(crowd: Crowd, cell: Cell) -> dict[str, str]:
     """What each piece of a path stands for."""
-    names = {"username": crowd.logins["admin"], "userId": crowd.user_id("admin"), "revision": "1"}
+    names = {"username": crowd.logins["admin"], "userId": crowd.admin_id, "revision": "1"}
     names |= {"provider": "railway" if cell.ask.path.endswith("/connect") else "vercel"}
     names |= {"connection": cell.caller.own_connection or str(uuid4()), "direction": "push", "there": "production"}
     ground, environment = cell.ground, cell.variant.environment or "development"
@@ -528,7 +438,7 @@ def _body(crowd: Crowd, cell: Cell, names: Mapping[str, str], number: int) -> An
         ("POST", f"{SYNC}/link"): sync,
         ("POST", SYNC): {**sync, "direction": names["direction"]},
         ("POST", "/v1/auth/oidc/github"): {"token": "a.b.c", "environment": "development"},
-        ("POST", "/v1/api-keys/leak-reports"): {"token": api_keys.mint("live").reveal()},
+        ("POST", "/v1/api-keys/leak-reports"): {"token": NOBODYS_KEY},
     }  # fmt: skip
     return bodies.get(cell.route, {} if cell.ask.method != "DELETE" else None)
 

@@ -39,26 +39,45 @@ def give(
     days: float = 1,
 ) -> Given:
     """A key of the person whose session token this is. `vaults` and `environments` are ids."""
+    limits: dict[str, Any] = {"vaults": vaults, "environments": environments, "addresses": addresses, "days": days}
+    return give_alike(stack, session, 1, scopes, **limits)[0]
+
+
+def give_alike(
+    stack: Stack,
+    session: str,
+    count: int,
+    scopes: Collection[Scope] = ALL,
+    *,
+    vaults: Collection[str] | None = None,
+    environments: Collection[str] = (),
+    addresses: Collection[str] = (),
+    days: float = 1,
+) -> list[Given]:
+    """So many keys that may do the same. The arguments are those of `give`."""
     claims = jwt.decode(session, options={"verify_signature": False})
     binding = None
     if vaults is not None:
         binding = Binding(frozenset(map(UUID, vaults)), frozenset(map(UUID, environments)))
-    token, moment = api_keys.mint("live"), datetime.now(UTC)
-    key = api_keys.NewKey(
-        uuid4(),
-        UUID(claims["sub"]),
-        int(claims["forgeUserId"]),
-        "of a test",
-        "live",
-        token,
-        frozenset(scopes),
-        binding,
-        tuple(addresses),
-        moment,
-        moment + timedelta(days=days),
-    )
-    asyncio.run(_insert(stack, key))
-    return Given(token.reveal(), key.id)
+    moment = datetime.now(UTC)
+    made = [
+        api_keys.NewKey(
+            uuid4(),
+            UUID(claims["sub"]),
+            int(claims["forgeUserId"]),
+            "of a test",
+            "live",
+            api_keys.mint("live"),
+            frozenset(scopes),
+            binding,
+            tuple(addresses),
+            moment,
+            moment + timedelta(days=days),
+        )
+        for _ in range(count)
+    ]
+    asyncio.run(_insert(stack, made))
+    return [Given(one.token.reveal(), one.id) for one in made]
 
 
 def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
@@ -74,8 +93,9 @@ def environment_ids(stack: Stack, vault_id: str) -> dict[str, str]:
     return {name: str(id_) for name, id_ in found}
 
 
-async def _insert(stack: Stack, key: api_keys.NewKey) -> None:
+async def _insert(stack: Stack, made: Collection[api_keys.NewKey]) -> None:
     async with await psycopg.AsyncConnection.connect(
         stack.superuser_database_url, autocommit=True, row_factory=dict_row
     ) as connection:
-        await api_keys.insert(connection, Macs(stack.instance.jwt_secret), key)
+        for key in made:
+            await api_keys.insert(connection, Macs(stack.instance.jwt_secret), key)

@@ -1,8 +1,9 @@
-"""HTTP as bytes: every request on a connection of its own, from an address of its own, with the headers given."""
+"""HTTP as bytes: a request on a connection of its own, from an address of its own, with the headers given."""
 
 from __future__ import annotations
 
 import http.client
+import io
 import itertools
 import json
 import os
@@ -10,8 +11,8 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Self, cast
 from urllib.parse import urlsplit
 
 Header = tuple[str, str]
@@ -20,6 +21,9 @@ Header = tuple[str, str]
 # address stay what they are in production, and no test eats the budget of the next.
 _ADDRESSES: Final = itertools.count(os.getpid() % 60_000 * 256)
 _UNLIKE: Final = ("x-request-id", "date", "ratelimit-remaining", "ratelimit-reset")
+_PIECE_BYTES: Final = 1 << 16
+# A server hangs up on who rests.
+_RESTED_SECONDS: Final = 2.0
 _IDS: Final = re.compile(rb'"(?:traceId|requestId)":"[^"]*"')
 
 
@@ -90,23 +94,120 @@ def address() -> str:
 
 def send(base: str, call: Call, *, timeout: float = 60.0, source: str | None = None) -> Answer:
     """Sends one request and reads the whole answer."""
-    parts = urlsplit(base)
+    with Line(base, timeout=timeout, source=source) as line:
+        return line.send(call)
+
+
+class Line:
+    """A connection from an address of its own. It may be kept for those whose requests nothing counts by address."""
+
+    def __init__(self, base: str, *, timeout: float = 60.0, source: str | None = None) -> None:
+        parts = urlsplit(base)
+        self._server = (parts.hostname or "", parts.port or 80)
+        self._timeout = timeout
+        self._source = source
+        self._raw: socket.socket | None = None
+        self._used_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hangs up. The next request comes over another connection, from another address."""
+        if self._raw is not None:
+            self._raw.close()
+            self._raw = None
+
+    def send(self, call: Call) -> Answer:
+        """Sends one request and reads the whole answer."""
+        started, kept = time.perf_counter(), False
+        try:
+            raw = self._opened()
+            raw.sendall(_request(call, self._server))
+            answer, kept = _answer(raw, call.method)
+        finally:
+            self._used_at = time.monotonic()
+            if not kept:
+                self.close()
+        return replace(answer, seconds=time.perf_counter() - started)
+
+    def _opened(self) -> socket.socket:
+        if time.monotonic() - self._used_at > _RESTED_SECONDS:
+            self.close()
+        if self._raw is None:
+            self._raw = socket.create_connection(self._server, self._timeout, (self._source or address(), 0))
+        return self._raw
+
+
+def _request(call: Call, server: tuple[str, int]) -> bytes:
     body, headers = call.payload()
-    connection = http.client.HTTPConnection(
-        parts.hostname or "", parts.port, timeout=timeout, source_address=(source or address(), 0)
-    )
-    started = time.perf_counter()
-    try:
-        connection.putrequest(call.method, call.path, skip_accept_encoding=True)
-        for name, value in headers:
-            connection.putheader(name, value)
-        if body is not None or call.method in {"POST", "PUT", "PATCH"}:
-            connection.putheader("Content-Length", str(len(body or b"")))
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        return Answer(answer.status, tuple(answer.getheaders()), answer.read(), time.perf_counter() - started)
-    finally:
-        connection.close()
+    lines = [f"{call.method} {call.path} HTTP/1.1", "Host: {}:{}".format(*server)]
+    lines += [f"{name}: {value}" for name, value in headers]
+    if body is not None or call.method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"Content-Length: {len(body or b'')}")
+    return "\r\n".join((*lines, "\r\n")).encode("latin-1") + (body or b"")
+
+
+def _answer(raw: socket.socket, method: str) -> tuple[Answer, bool]:
+    """What came, and whether the connection may be kept. Read by hand: the library takes five times as long. What has a
+    body of untold length is left to it."""
+    received = b""
+    while (end := received.find(b"\r\n\r\n")) < 0:
+        received += _piece(raw)
+    first, *lines = received[:end].decode("latin-1").split("\r\n")
+    headers = tuple((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
+    answer = Answer(int(first.split(" ", 2)[1]), headers, b"")
+    kept = answer.header("connection").lower() != "close"
+    if method == "HEAD" or answer.status in {204, 304}:
+        return answer, kept
+    if not (told := answer.header("content-length")):
+        return replace(answer, body=_rest(raw, received)), False
+    body, length = [received[end + 4 :]], int(told)
+    missing = length - len(body[0])
+    while missing > 0:
+        body.append(_piece(raw))
+        missing -= len(body[-1])
+    return replace(answer, body=b"".join(body)), kept
+
+
+def _piece(raw: socket.socket) -> bytes:
+    piece = raw.recv(_PIECE_BYTES)
+    if not piece:
+        raise http.client.RemoteDisconnected("The server hung up before the answer was whole.")
+    return piece
+
+
+def _rest(raw: socket.socket, received: bytes) -> bytes:
+    with http.client.HTTPResponse(cast(socket.socket, _Begun(raw, received))) as answer:
+        answer.begin()
+        return answer.read()
+
+
+class _Begun(io.RawIOBase):
+    """A connection of which something was read already."""
+
+    def __init__(self, raw: socket.socket, received: bytes) -> None:
+        self._raw, self._received = raw, received
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._received:
+            return self._raw.recv_into(buffer)
+        piece, self._received = self._received[: len(buffer)], self._received[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What the library reads from."""
+        return io.BufferedReader(self)
 
 
 def bearer(token: str) -> Header:
