@@ -42,6 +42,7 @@ from keyway_backend.access.organizations import Organizations
 from keyway_backend.access.records import Found, found
 from keyway_backend.access.rights import Right
 from keyway_backend.access.roles import Denied, Granted, Misconfigured, NotInstalled, Roles, Unknown
+from keyway_backend.access.rows import Rows, all_rows, bound_environments, rows_of
 from keyway_backend.access.standing import Standing, allowed, environment_in_binding, sees_remains, still_allows
 from keyway_backend.access.standings import Standings, remembered
 from keyway_backend.access.store import Known, Named, Numbered
@@ -242,8 +243,12 @@ class Access:
         A vault whose installation lacks a permission is left out: its owner's mistake must not close everybody's list.
         So is one of which GitHub does not say who may; only when nothing at all is known that is the answer (503).
         """
+        return await self._granted(grant, Known())
+
+    async def _granted(self, grant: PersonGrant | OrgGrant, where: Known) -> list[VaultGrant]:
+        """`vaults`; those of a bare look-up name no environment, so they must not leave this class."""
         since = time.monotonic()
-        actor, known = await self._standings.look_up(grant.actor, Known())
+        actor, known = await self._standings.look_up(grant.actor, where)
         candidates = await self._listings.candidates(actor, known)
         bound = [vault for vault in candidates.vaults if binding.holds(actor, vault.vault.id)]
         gate, open_questions = asyncio.Semaphore(_AT_ONCE), [] if candidates.complete else [Unknown()]
@@ -280,7 +285,17 @@ class Access:
     async def managed(self, grant: PersonGrant | OrgGrant) -> list[VaultGrant]:
         """Those of `vaults` that the person manages; an organisation is asked about once, and left out when GitHub
         does not say. Raises Unavailable when nothing at all is known."""
-        grants = await self.vaults(grant)
+        return await self._of_managers(await self.vaults(grant))
+
+    async def managed_numbers(self, grant: PersonGrant | OrgGrant) -> Rows:
+        """The rows of `managed` for numbers without a name: of all environments, unless the credential is bound to
+        some. It costs nothing more where vaults have many environments."""
+        if bound_environments(grant.actor) is not None:
+            return rows_of(grant.actor, await self.managed(grant), everybody=True)
+        bare = await self._of_managers(await self._granted(grant, Known(bare=True)))
+        return all_rows(grant.actor, [one.vault.id for one in bare])
+
+    async def _of_managers(self, grants: list[VaultGrant]) -> list[VaultGrant]:
         owned: dict[int, bool | Unavailable] = {}
         for one in grants:
             if one.role is not Role.ADMIN and one.vault.github_owner_id not in owned:

@@ -53,6 +53,11 @@ def rows_of(actor: Actor, grants: Sequence[VaultGrant], *, everybody: bool) -> R
     return Rows(actor, [grant.vault.id for grant in within], seen, live, everybody)
 
 
+def all_rows(actor: Actor, vaults: Sequence[UUID]) -> Rows:
+    """Every row of these vaults: for numbers without a name, and not for a credential that is bound to environments."""
+    return Rows(actor, vaults, [], [], everybody=True)
+
+
 def bound_vaults(actor: Actor) -> list[UUID] | None:
     """The vaults to which a credential is bound; None when it is not."""
     return list(actor.binding.vault_ids) if actor.binding is not None else None

@@ -69,6 +69,8 @@ _ENVIRONMENT: Final[LiteralString] = """
     LEFT JOIN LATERAL (
         SELECT * FROM environments WHERE vault_id = v.id AND name = %(environment)s AND deleted_at IS NULL LIMIT 1
     ) AS e ON true"""
+_NO_ENVIRONMENT: Final[LiteralString] = """
+    LEFT JOIN environments AS e ON false"""
 _ORDER: Final[LiteralString] = " ORDER BY v.updated_at DESC, v.id, e.display_order, e.name"
 
 
@@ -89,7 +91,10 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The vaults on which the person had a role when GitHub was asked last."""
+    """The vaults on which the person had a role when GitHub was asked last; `bare`: a row for each, and no environment
+    in it."""
+
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,7 @@ _ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
     Known: _HEAD + _KNOWN + _ENVIRONMENTS + _RULES + _ORDER,
     Listed: _HEAD + _LISTED + _ENVIRONMENTS + _RULES + _ORDER,
 }
+_BARE: Final[LiteralString] = _HEAD + _KNOWN + _NO_ENVIRONMENT + _RULES + _ORDER
 
 _REMEMBER: Final[LiteralString] = """
     INSERT INTO role_cache (
@@ -207,6 +213,8 @@ async def look_up(
             values |= {"repository_id": repository_id}
         case Listed(repository_ids):
             values |= {"repository_ids": repository_ids}
+        case Known(bare=True):
+            return await rows(connection, _BARE, **values)
     if environment is None:
         return await rows(connection, _ALL_ENVIRONMENTS[type(where)], **values)
     return await rows(connection, _ONE_ENVIRONMENT[type(where)], **values, environment=environment)

@@ -2,5 +2,5 @@
 
 from typing import Final
 
-WANTED: Final = "0002"
+WANTED: Final = "0003"
 """The newest file in `migrations/versions`; a test says so."""

@@ -23,6 +23,7 @@ SECRET = {
     "lastRevision", "status", "rotatedAt", "tickedAt", "mustRotate",
 }  # fmt: skip
 USER = {"id", "username", "avatarUrl"}
+SUMMARY = {"totalSecretsAccessed", "totalVaultsAccessed", "secretsToRotate", "firstAccess", "lastAccess"}
 
 
 @dataclass
@@ -144,11 +145,43 @@ class TestTells:
         report = case.get(f"/v1/users/me/exposure/{case.login.upper()}").json()["data"]
         assert set(report) == {"user", "summary", "vaults"}
         assert report["summary"]["totalSecretsAccessed"] == 2
-        assert set(report["summary"]) == {"totalSecretsAccessed", "totalVaultsAccessed", "firstAccess", "lastAccess"}
+        assert set(report["summary"]) == SUMMARY
         [vault] = report["vaults"]
-        assert set(vault) == {"vaultId", "repoFullName", "secrets"}
+        assert set(vault) == {"vaultId", "repoFullName", "totalSecrets", "secretsToRotate", "secrets"}
         assert (vault["vaultId"], vault["repoFullName"]) == (case.home.vault_id, case.home.full_name)
         assert case.get(f"/v1/users/me/exposure/nobody-{uuid4().hex[:8]}").json()["data"] is None
+
+    def test_a_report_in_parts(self, stack: Stack) -> None:
+        """Parts are the whole, cut; each has the numbers of the whole, one after the end too."""
+        home = stage.home(stack, "parts", keep=False)
+        login, beside = home.login_with("write"), f"{home.full_name}-too"
+        number = GitHub(stack).repo(beside, {home.admin: "admin", login: "write"})
+        vault_id = stage.create_vault(stack, home.token, beside)
+        other = Home(stack, beside, number, home.owner_id, home.admin, home.token, vault_id)
+        for place in (home, other):
+            assert place.push({"A": "1", "B": "2", "C": "3"}, "development").status == 200
+            stage.pull(stack, sign_in(stack, login), place.full_name, "development")
+        assert home.push({"A": "new"}, "development").status == 200
+        path = f"/v1/users/me/exposure/{login}"
+        whole = home.get(path).json()["data"]
+        pairs = [(vault["repoFullName"], one) for vault in whole["vaults"] for one in vault["secrets"]]
+        assert [(one["key"], one["mustRotate"]) for name, one in pairs if name == home.full_name] == [
+            ("B", True), ("C", True), ("A", False),
+        ]  # fmt: skip
+        numbers = {
+            vault["repoFullName"]: (vault["totalSecrets"], vault["secretsToRotate"]) for vault in whole["vaults"]
+        }
+        assert numbers == {home.full_name: (3, 2), other.full_name: (3, 3)}
+        assert (whole["summary"]["totalSecretsAccessed"], whole["summary"]["secretsToRotate"]) == (6, 5)
+        for size in (1, 2, 4, 6):
+            parts = [home.get(f"{path}?limit={size}&offset={at}").json()["data"] for at in range(0, 6, size)]
+            assert [(v["repoFullName"], one) for part in parts for v in part["vaults"] for one in v["secrets"]] == pairs
+            for part in parts:
+                assert part["summary"] == whole["summary"]
+                for vault in part["vaults"]:
+                    assert (vault["totalSecrets"], vault["secretsToRotate"]) == numbers[vault["repoFullName"]]
+        after = home.get(f"{path}?limit=2&offset=6").json()["data"]
+        assert (after["summary"], after["vaults"]) == (whole["summary"], [])
 
     def test_between_two_days(self, case: Case) -> None:
         """Reads outside of them do not count."""

@@ -1,4 +1,4 @@
-"""Who saw which state of an environment, and what was dealt with since."""
+"""Who saw which state of an environment, how long its secrets lived, and what was dealt with since."""
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -22,6 +22,17 @@ exposure_reads = Table(
     moment("first_at"),
     moment("last_at"),
     Column("reads", BigInteger, nullable=False),
+)
+
+exposure_lives = Table(
+    "exposure_lives",
+    metadata,
+    Column("environment_id", Uuid, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("since", ARRAY(Integer), nullable=False),
+    Column("until", ARRAY(Integer), nullable=False),
+    Column("members", ARRAY(Integer), nullable=False),
+    Column("gapped", ARRAY(Uuid), nullable=False),
 )
 
 exposure_ticks = Table(

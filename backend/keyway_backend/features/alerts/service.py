@@ -68,7 +68,7 @@ class Alerts:
 
     async def overview(self, grant: PersonGrant) -> dict[str, Any]:
         """The vaults that the caller manages, in numbers."""
-        shown = await self._managed(grant)
+        shown = await self._access.managed_numbers(grant)
         async with self._database.read() as connection:
             alerts, pulls = await store.counts(connection, list(shown.vaults))
         exposed = await self._summary(shown)

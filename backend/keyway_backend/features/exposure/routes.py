@@ -30,6 +30,7 @@ Manager = Annotated[VaultGrant, Depends(VaultGuard(Scope.WRITE, Right.MANAGE, al
 SecretReader = Annotated[SecretGrant, Depends(SecretGuard(Scope.READ, Verb.READ))]
 Owner = Annotated[OrgGrant, Depends(OrgGuard(Right.ORG_ADMIN, Scope.READ))]
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+OptionalLimit = Annotated[int | None, Query(ge=1, le=PAGE_MAX)]
 HistoryLimit = Annotated[int, Query(ge=1, le=200)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 Day = Annotated[str, Query(max_length=40)]
@@ -76,10 +77,12 @@ def _of_the_caller(routes: APIRouter, exposure: Exposure) -> None:
         return ok(request, await exposure.managed(grant, window, Part(limit, offset)))
 
     @routes.get("/users/me/exposure/{username}", responses={200: {"model": schemas.OptionalReportAnswer}})
-    async def managed_report(request: Request, grant: Reader, username: str) -> Response:
-        """What one person saw in vaults that the caller manages; null when that is nothing."""
+    async def managed_report(
+        request: Request, grant: Reader, username: str, limit: OptionalLimit = None, offset: Offset = 0
+    ) -> Response:
+        """What one person saw in vaults that the caller manages; null when that is nothing. `limit` counts secrets."""
         known = _USERNAME.fullmatch(username) is not None
-        return ok(request, await exposure.managed_report(grant, username) if known else None)
+        return ok(request, await exposure.managed_report(grant, username, Part(limit, offset)) if known else None)
 
 
 def _of_organizations(routes: APIRouter, exposure: Exposure) -> None:
@@ -99,11 +102,13 @@ def _of_organizations(routes: APIRouter, exposure: Exposure) -> None:
         return ok(request, await exposure.organization(grant, vault_id, window, Part(limit, offset)))
 
     @routes.get("/orgs/{org}/exposure/{username}", responses={200: {"model": schemas.ReportAnswer}})
-    async def organization_report(request: Request, grant: Owner, username: str) -> Response:
-        """What one person saw in the organisation's vaults."""
+    async def organization_report(
+        request: Request, grant: Owner, username: str, limit: OptionalLimit = None, offset: Offset = 0
+    ) -> Response:
+        """What one person saw in the organisation's vaults. `limit` counts secrets."""
         if not _USERNAME.fullmatch(username):
             raise NotFound("Nothing is known of this person here.")
-        return ok(request, await exposure.organization_report(grant, username))
+        return ok(request, await exposure.organization_report(grant, username, Part(limit, offset)))
 
 
 def _of_vaults(routes: APIRouter, exposure: Exposure) -> None:
@@ -111,7 +116,7 @@ def _of_vaults(routes: APIRouter, exposure: Exposure) -> None:
     async def vault_exposure(
         request: Request,
         grant: Member,
-        limit: Annotated[int | None, Query(ge=1, le=PAGE_MAX)] = None,
+        limit: OptionalLimit = None,
         offset: Offset = 0,
     ) -> Response:
         """Who saw what in a vault, and what was rotated since: JSON, or CSV when `Accept` asks for it."""

@@ -80,23 +80,34 @@ def secret(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def report(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """Everything that one person saw, by vault; None when that is nothing."""
+    """What one person saw, by vault, with sums over all of it; None when that is nothing."""
     if not rows:
         return None
-    vaults: dict[str, dict[str, Any]] = {}
+    vaults: dict[UUID, dict[str, Any]] = {}
     for row in rows:
-        found = vaults.setdefault(
-            str(row["vault_id"]),
-            {"vaultId": str(row["vault_id"]), "repoFullName": row["repository"], "secrets": []},
-        )
+        found = vaults.get(row["vault_id"])
+        if found is None:
+            found = vaults[row["vault_id"]] = _vault(row)
         found["secrets"].append(secret(row))
+    first = rows[0]
     summary = {
-        "totalSecretsAccessed": len(rows),
-        "totalVaultsAccessed": len(vaults),
-        "firstAccess": iso(min(row["first_at"] for row in rows)),
-        "lastAccess": iso(max(row["last_at"] for row in rows)),
+        "totalSecretsAccessed": first["all_secrets"],
+        "totalVaultsAccessed": first["all_vaults"],
+        "secretsToRotate": first["all_must_rotate"],
+        "firstAccess": iso(first["all_first_at"]),
+        "lastAccess": iso(first["all_last_at"]),
     }
-    return {"user": user(rows[0]), "summary": summary, "vaults": list(vaults.values())}
+    return {"user": user(first), "summary": summary, "vaults": list(vaults.values())}
+
+
+def _vault(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "vaultId": str(row["vault_id"]),
+        "repoFullName": row["repository"],
+        "totalSecrets": row["vault_secrets"],
+        "secretsToRotate": row["vault_must_rotate"],
+        "secrets": [],
+    }
 
 
 def by_person(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

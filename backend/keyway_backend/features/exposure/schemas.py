@@ -79,19 +79,22 @@ class SeenSecret(BaseModel):
 
 
 class ReportSummary(BaseModel):
-    """What one person saw, in numbers."""
+    """What one person saw, in numbers, however much of it is in the answer."""
 
     totalSecretsAccessed: int  # noqa: N815
     totalVaultsAccessed: int  # noqa: N815
+    secretsToRotate: int  # noqa: N815
     firstAccess: str | None  # noqa: N815
     lastAccess: str | None  # noqa: N815
 
 
 class ReportVault(BaseModel):
-    """What one person saw in one vault."""
+    """What one person saw in one vault: as much as is in the answer, with the numbers of all of it."""
 
     vaultId: str | None  # noqa: N815
     repoFullName: str  # noqa: N815
+    totalSecrets: int  # noqa: N815
+    secretsToRotate: int  # noqa: N815
     secrets: list[SeenSecret]
 
 

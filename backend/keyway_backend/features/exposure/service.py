@@ -14,7 +14,7 @@ from keyway_backend import audit
 from keyway_backend.access.decide import Access
 from keyway_backend.access.grants import EnvironmentGrant, OrgGrant, PersonGrant, SecretGrant, VaultGrant
 from keyway_backend.access.narrow import narrow
-from keyway_backend.access.rows import Rows, rows_of
+from keyway_backend.access.rows import Rows, all_rows, bound_environments, rows_of
 from keyway_backend.audit import Action, Event, Subject
 from keyway_backend.db.engine import Database
 from keyway_backend.features.exposure import rules, store
@@ -37,16 +37,16 @@ class Exposure:
 
     async def managed(self, grant: PersonGrant, window: Window, part: Part) -> dict[str, Any]:
         """The people who saw something in vaults that the caller manages."""
-        return await self._people(_counted(await self._managed(grant)), window, part)
+        return await self._people(await self._access.managed_numbers(grant), window, part)
 
-    async def managed_report(self, grant: PersonGrant, username: str) -> dict[str, Any] | None:
+    async def managed_report(self, grant: PersonGrant, username: str, part: Part) -> dict[str, Any] | None:
         """What one person saw in them; None when that is nothing."""
-        return await self._report(await self._managed(grant), username)
+        return await self._report(await self._managed(grant), username, part)
 
     async def summary(self, shown: Rows) -> tuple[int, int, datetime | None]:
         """How many people saw how many secrets, and when last."""
         async with self._database.transaction() as connection:
-            found = await store.people(connection, _counted(shown), Window(), ONE)
+            found = await store.people(connection, shown, Window(), ONE)
         last = found["page"][0]["last_at"] if found["page"] else None
         return found["users"], found["secrets"], datetime.fromtimestamp(float(last), UTC) if last else None
 
@@ -57,9 +57,9 @@ class Exposure:
             shown = replace(shown, vaults=[one for one in shown.vaults if one == vault_id])
         return await self._people(_counted(shown), window, part)
 
-    async def organization_report(self, grant: OrgGrant, username: str) -> dict[str, Any]:
+    async def organization_report(self, grant: OrgGrant, username: str, part: Part) -> dict[str, Any]:
         """What one person saw in them. Raises NotFound when that is nothing."""
-        found = await self._report(await self._organization(grant), username)
+        found = await self._report(await self._organization(grant), username, part)
         if found is None:
             raise NotFound("Nothing is known of this person here.")
         return found
@@ -100,9 +100,14 @@ class Exposure:
         summary = {"users": found["users"], "secrets": found["secrets"], "accesses": found["accesses"]}
         return {"summary": summary, "users": [rules.listed(row) for row in found["page"]]}
 
-    async def _report(self, shown: Rows, username: str) -> dict[str, Any] | None:
+    async def _report(self, shown: Rows, username: str, part: Part) -> dict[str, Any] | None:
         async with self._database.transaction() as connection:
-            return rules.report(await store.pairs(connection, shown, ONE, username=username))
+            found = await store.report(connection, shown, username, part)
+            if not found and part.offset:
+                # Nothing is left there; the sums are told all the same.
+                first = rules.report(await store.report(connection, shown, username, ONE))
+                return first | {"vaults": []} if first is not None else None
+        return rules.report(found)
 
     # what was dealt with ---------------------------------------------------------------------------------------------
 
@@ -128,17 +133,17 @@ class Exposure:
     # by jobs ---------------------------------------------------------------------------------------------------------
 
     async def roll_up(self) -> None:
-        """Sums up what was read since the last time. Reports are right without it, and fast with it."""
-        more = True
-        while more:
-            async with self._database.transaction() as connection:
-                more = await store.roll_up(connection)
+        """Sums up what was read and what was changed since the last time. Reports are right without, and fast with."""
+        for step in (store.roll_up, store.sum_lives):
+            more = True
+            while more:
+                async with self._database.transaction() as connection:
+                    more = await step(connection)
 
 
 def _counted(shown: Rows) -> Rows:
     """For numbers without a name: all environments of the vaults, unless the credential is bound to some."""
-    binding = shown.actor.binding
-    return shown if binding is not None and binding.environment_ids else replace(shown, readable=shown.live)
+    return all_rows(shown.actor, shown.vaults) if bound_environments(shown.actor) is None else shown
 
 
 def _ticked(here: EnvironmentGrant, user_id: UUID, secret_id: UUID, key: str, *, done: bool) -> Event:

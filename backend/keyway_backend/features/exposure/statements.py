@@ -52,7 +52,7 @@ _REST: Final[LiteralString] = """,
         SELECT id, place, root, secret_id, since, until FROM (
             SELECT v.id, v.environment_id AS place, coalesce(v.origin_value_id, v.id) AS root, v.secret_id,
                 v.from_revision AS since, coalesce(v.to_revision, 2147483647) AS until
-            FROM secret_values AS v WHERE v.environment_id IN (SELECT place FROM whole)
+            FROM secret_values AS v WHERE v.environment_id = ANY(ARRAY(SELECT DISTINCT place FROM whole))
         ) AS every
         WHERE %(secret)s::uuid IS NULL OR root IN (
             SELECT coalesce(origin_value_id, id) FROM secret_values WHERE secret_id = %(secret)s)
@@ -81,28 +81,39 @@ _REST: Final[LiteralString] = """,
             max(how) AS how
         FROM totals WHERE id IS NOT NULL GROUP BY person, id, root, secret_id HAVING max(total) > min(total)
     ),
-    sightings AS (
+    keyed AS MATERIALIZED (SELECT *, unnest(keys) AS key FROM events WHERE value_id IS NULL),
+    sightings AS MATERIALIZED (
         SELECT person, root, secret_id, reads, first_at, last_at, first_revision, last_revision,
             nullif(split_part(how, '/', 2), '') AS role, split_part(how, '/', 3) AS platform
         FROM ranges
         UNION ALL
         SELECT e.person, coalesce(p.origin_value_id, p.id), p.secret_id, e.reads, e.first_at, e.last_at, e.revision,
             e.revision, e.role, e.platform
-        FROM (SELECT *, unnest(keys) AS key FROM events WHERE value_id IS NULL) AS e
+        FROM keyed AS e
             JOIN secret_values AS p ON p.environment_id = e.place AND p.key = e.key
                 AND p.from_revision <= e.revision AND (p.to_revision IS NULL OR p.to_revision > e.revision)
+        WHERE p.environment_id = ANY(ARRAY(SELECT DISTINCT place FROM keyed))
         UNION ALL
         SELECT e.person, coalesce(o.origin_value_id, o.id), o.secret_id, e.reads, e.first_at, e.last_at,
             o.from_revision, o.from_revision, e.role, e.platform
         FROM events AS e JOIN secret_values AS o ON o.id = e.value_id
+        WHERE o.id = ANY(ARRAY(SELECT value_id FROM events WHERE value_id IS NOT NULL))
+    ),
+    roots AS MATERIALIZED (SELECT DISTINCT root FROM sightings),
+    places AS MATERIALIZED (
+        SELECT environment_id FROM (SELECT id AS environment_id FROM environments WHERE vault_id = ANY(%(vaults)s)) AS e
+        WHERE """
+_PAIRS: Final[LiteralString] = """
     ),
     lines AS MATERIALIZED (
         SELECT coalesce(origin_value_id, id) AS root, secret_id, environment_id, max(from_revision) AS newest,
             bool_or(to_revision IS NULL) AS live
         FROM secret_values
-        WHERE environment_id IN (SELECT e.id FROM environments AS e WHERE e.vault_id = ANY(%(vaults)s))
-            AND (%(secret)s::uuid IS NULL OR secret_id = %(secret)s) AND """
-_PAIRS: Final[LiteralString] = """
+        WHERE (environment_id = ANY(ARRAY(SELECT DISTINCT place FROM whole))
+                OR id = ANY(ARRAY(SELECT root FROM roots EXCEPT SELECT id FROM held))
+                OR origin_value_id = ANY(ARRAY(SELECT root FROM roots)))
+            AND environment_id IN (SELECT environment_id FROM places)
+            AND (%(secret)s::uuid IS NULL OR secret_id = %(secret)s)
         GROUP BY 1, 2, 3
     ),
     pairs AS MATERIALIZED (
@@ -140,8 +151,32 @@ _ROWS: Final[LiteralString] = """
         CROSS JOIN LATERAL (
             SELECT key, to_revision FROM secret_values AS k WHERE k.secret_id = p.secret_id
             ORDER BY from_revision DESC LIMIT 1) AS k
-        LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id
+        LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id"""
+_LAST_SEEN_FIRST: Final[LiteralString] = """
     ORDER BY b.last_at DESC, b.person, repository, environment, k.key"""
+# Of one person, with sums over everything beside a part of the rows. What could be left to do stands first in its
+# vault, ticked off or not, so that nothing moves when it is.
+_FOUND: Final[LiteralString] = """,
+    found AS ("""
+_REPORT: Final[LiteralString] = """
+    ),
+    judged AS MATERIALIZED (
+        SELECT *, status = 'current' AND (ticked_at IS NULL OR ticked_at < last_at) AS must_rotate FROM found
+    ),
+    by_vault AS MATERIALIZED (
+        SELECT vault_id, count(*) AS vault_secrets, count(*) FILTER (WHERE must_rotate) AS vault_must_rotate,
+            min(first_at) AS vault_first_at, max(last_at) AS vault_last_at
+        FROM judged GROUP BY 1
+    ),
+    everything AS (
+        SELECT sum(vault_secrets)::bigint AS all_secrets, sum(vault_must_rotate)::bigint AS all_must_rotate,
+            count(*) AS all_vaults, min(vault_first_at) AS all_first_at, max(vault_last_at) AS all_last_at
+        FROM by_vault
+    )
+    SELECT j.*, v.vault_secrets, v.vault_must_rotate, w.*
+    FROM judged AS j JOIN by_vault AS v ON v.vault_id = j.vault_id CROSS JOIN everything AS w
+    ORDER BY j.repository, j.vault_id, j.status <> 'current', j.environment, j.key, j.secret_id
+    LIMIT %(rows)s OFFSET %(skip)s"""
 
 # Who had a name, when somebody read by it.
 _CALLED: Final[LiteralString] = """
@@ -149,8 +184,8 @@ _CALLED: Final[LiteralString] = """
 CALLED: Final[LiteralString] = _RECENT + _CALLED
 LIST: Final[LiteralString] = _RECENT + TOTALS
 LIST_BETWEEN: Final[LiteralString] = _BETWEEN + TOTALS
-ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS
-ROWS_BETWEEN: Final[LiteralString] = _BETWEEN + _REST + READABLE + _PAIRS + _ROWS
+ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS + _LAST_SEEN_FIRST
+REPORT: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _FOUND + _ROWS + _REPORT
 
 # The planner knows nothing of the sizes of these steps. It would compare every row of one with every row of the next,
 # or sort both by what hardly tells them apart.

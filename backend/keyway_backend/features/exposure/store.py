@@ -14,10 +14,11 @@ from uuid import UUID
 from keyway_backend.access.grants import VaultGrant
 from keyway_backend.access.rows import Rows
 from keyway_backend.db.engine import Connection, one, rows, run
-from keyway_backend.features.exposure import statements
+from keyway_backend.features.exposure import lives, statements
 
 FOLLOWER: Final = "exposure"
 BATCH: Final = 20_000
+LIVES_BATCH: Final = 100
 _START: Final = UUID(int=0)
 
 
@@ -41,9 +42,9 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A page of people."""
+    """A page; without a limit, everything."""
 
-    limit: int
+    limit: int | None
     offset: int = 0
 
 
@@ -58,23 +59,24 @@ async def people(connection: Connection, shown: Rows, window: Window, part: Part
 
 
 async def pairs(
-    connection: Connection,
-    shown: Rows,
-    part: Part,
-    window: Window = Window(),
-    *,
-    username: str | None = None,
-    secret_id: UUID | None = None,
+    connection: Connection, shown: Rows, part: Part, *, secret_id: UUID | None = None
 ) -> list[dict[str, Any]]:
-    """Who saw which secret: every pair of a page of people; of one person, or of one secret."""
-    values = shown.parameters | window.parameters | {"secret": secret_id, "limit": part.limit, "offset": part.offset}
-    if username is not None and (known := await _person(connection, username, values)) is not None:
+    """Who saw which secret: every pair of a page of people, or who of them saw one secret."""
+    values = shown.parameters | {"secret": secret_id, "limit": part.limit, "offset": part.offset, "username": None}
+    await one(connection, statements.HINTS)
+    return list(await rows(connection, statements.ROWS, **values))
+
+
+async def report(connection: Connection, shown: Rows, username: str, part: Part) -> list[dict[str, Any]]:
+    """What one person saw, a part of it, with sums over all of it in every row."""
+    values = shown.parameters | {"secret": None, "limit": 1, "offset": 0, "username": username}
+    if (known := await _person(connection, username, values)) is not None:
         if values["person"] not in {None, known}:
             return []
         values["person"] = known
-    statement = statements.ROWS if window.is_all else statements.ROWS_BETWEEN
     await one(connection, statements.HINTS)
-    return list(await rows(connection, statement, **values, username=username))
+    found = await rows(connection, statements.REPORT, **values, rows=part.limit, skip=part.offset)
+    return list(found)
 
 
 async def _person(connection: Connection, username: str, shown: Mapping[str, Any]) -> int | None:
@@ -141,6 +143,12 @@ async def roll_up(connection: Connection, most: int = BATCH) -> bool:
     tx, event_id = reached["tx"], reached["event_id"]
     await run(connection, statements.ADVANCE, follower=FOLLOWER, tx=tx, event_id=event_id)
     return full
+
+
+async def sum_lives(connection: Connection, most: int = LIVES_BATCH) -> bool:
+    """Sums up environments that went on since the last time, in the caller's transaction. Whether there are more."""
+    batch = await one(connection, lives.SUM_UP, most=most)
+    return batch is not None and batch["taken"] == most
 
 
 async def vaults_of(connection: Connection, github_owner_id: int) -> list[UUID]:

@@ -2,10 +2,12 @@
 
 Secrets of an environment that were live at the same revisions were seen by the same people as often: `classes` are
 such secrets, and there are few of them. Nearly every secret is `plain`: nothing of it was ever copied, and it was live
-from one revision to another without a gap; those two numbers are its class. The others are told apart by their `terms`:
-+1 where one of their values begins, -1 where it ends; edges that meet fall away, so that a value which followed another
-leaves none. Reads are summed between the edges of their environment (`buckets`), and what somebody saw of a class
-follows from running totals at its edges. Only people on the page are looked at one by one.
+from one revision to another without a gap; those two numbers are its class. How many there are of each is summed up
+(`lives`), which holds as long as the environment is at the same revision; environments that went on since are counted
+anew. The others are told apart by their `terms`: +1 where one of their values begins, -1 where it ends; edges that meet
+fall away, so that a value which followed another leaves none. Reads are summed between the edges of their environment
+(`buckets`), and what somebody saw of a class follows from running totals at its edges. Only people on the page are
+looked at one by one.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from typing import Final, LiteralString
 
 from keyway_backend.access.rows import READABLE
+from keyway_backend.features.exposure.lives import LIFE
 
 _WHOLE: Final[LiteralString] = """,
     whole AS MATERIALIZED (
@@ -20,30 +23,71 @@ _WHOLE: Final[LiteralString] = """,
         FROM reported WHERE keys IS NULL AND value_id IS NULL
     ),
     places AS MATERIALIZED (
-        SELECT environment_id, """
-_SECRETS: Final[LiteralString] = """ AS shown
-        FROM (SELECT id AS environment_id FROM environments WHERE vault_id = ANY(%(vaults)s)) AS every
+        SELECT environment_id, head_revision, environment_id IN (SELECT place FROM whole) AS pulled, """
+_SUMMED: Final[LiteralString] = """ AS shown
+        FROM (
+            SELECT id AS environment_id, head_revision FROM environments WHERE vault_id = ANY(%(vaults)s)
+        ) AS every
     ),
+    summed AS MATERIALIZED (
+        SELECT l.environment_id, l.since, l.until, l.members, l.gapped
+        FROM exposure_lives AS l
+            JOIN places AS p ON p.environment_id = l.environment_id AND p.head_revision = l.revision
+        WHERE p.shown AND p.pulled
+    ),
+    lived AS MATERIALIZED (
+        SELECT v.secret_id, v.environment_id, """
+_LIVED: Final[LiteralString] = """
+        FROM secret_values AS v
+        WHERE v.environment_id = ANY(ARRAY(
+            SELECT environment_id FROM places WHERE shown AND pulled EXCEPT SELECT environment_id FROM summed))
+        GROUP BY 1, 2
+    ),"""
+_PARTIAL: Final[LiteralString] = """
+    keyed AS MATERIALIZED (
+        SELECT github_user_id AS person, environment_id AS place, revision, unnest(keys) AS key, reads, last_at
+        FROM reported WHERE keys IS NOT NULL AND value_id IS NULL
+    ),
+    roots AS MATERIALIZED (
+        SELECT person, root, sum(reads) AS reads, max(last_at) AS last_at FROM (
+            SELECT r.person, coalesce(p.origin_value_id, p.id) AS root, r.reads, r.last_at
+            FROM keyed AS r JOIN secret_values AS p ON p.environment_id = r.place AND p.key = r.key
+                AND p.from_revision <= r.revision AND (p.to_revision IS NULL OR p.to_revision > r.revision)
+            WHERE p.environment_id = ANY(ARRAY(SELECT DISTINCT place FROM keyed))
+            UNION ALL
+            SELECT r.github_user_id, coalesce(o.origin_value_id, o.id), r.reads, r.last_at
+            FROM reported AS r JOIN secret_values AS o ON o.id = r.value_id
+            WHERE o.id = ANY(ARRAY(SELECT value_id FROM reported WHERE value_id IS NOT NULL))
+        ) AS every GROUP BY 1, 2
+    )"""
+_KIN: Final[LiteralString] = """,
     copied AS MATERIALIZED (
         SELECT DISTINCT origin_value_id AS root FROM secret_values
         WHERE origin_value_id IS NOT NULL AND environment_id = ANY(ARRAY(SELECT environment_id FROM places))
     ),
-    lived AS MATERIALIZED (
-        SELECT v.secret_id, v.environment_id, min(v.from_revision) AS since,
-            max(coalesce(v.to_revision, 2147483647)) AS until,
-            sum(coalesce(v.to_revision, 2147483647) - v.from_revision)
-                = max(coalesce(v.to_revision, 2147483647)) - min(v.from_revision)
-                AND NOT bool_or(coalesce(v.origin_value_id, v.id) IN (SELECT root FROM copied)) AS plain
+    related AS MATERIALIZED (SELECT root FROM copied UNION SELECT root FROM roots),
+    kin AS MATERIALIZED (
+        SELECT DISTINCT coalesce(v.origin_value_id, v.id) AS root, v.secret_id, v.environment_id
         FROM secret_values AS v JOIN places AS p ON p.environment_id = v.environment_id
-        WHERE p.shown AND v.environment_id = ANY(ARRAY(SELECT environment_id FROM places))
-        GROUP BY 1, 2
-    )"""
+        WHERE p.shown AND (
+            v.id = ANY(ARRAY(SELECT root FROM related)) OR v.origin_value_id = ANY(ARRAY(SELECT root FROM related)))
+    ),
+    apart AS MATERIALIZED (
+        SELECT v.secret_id, v.environment_id, """
 _CLASSES: Final[LiteralString] = """,
+            bool_or(coalesce(v.origin_value_id, v.id) IN (SELECT root FROM copied)) AS shared
+        FROM secret_values AS v JOIN places AS p ON p.environment_id = v.environment_id
+        WHERE p.shown AND v.secret_id = ANY(ARRAY(
+            SELECT secret_id FROM kin UNION SELECT unnest(gapped) FROM summed
+            UNION SELECT secret_id FROM lived WHERE gapped))
+        GROUP BY 1, 2
+    ),
     lines AS MATERIALIZED (
         SELECT DISTINCT coalesce(v.origin_value_id, v.id) AS root, v.secret_id, v.environment_id
         FROM secret_values AS v
-            JOIN lived AS s ON s.secret_id = v.secret_id AND s.environment_id = v.environment_id
-        WHERE NOT s.plain AND v.secret_id = ANY(ARRAY(SELECT secret_id FROM lived WHERE NOT plain))
+            JOIN apart AS s ON s.secret_id = v.secret_id AND s.environment_id = v.environment_id
+        WHERE (s.gapped OR s.shared)
+            AND v.secret_id = ANY(ARRAY(SELECT secret_id FROM apart WHERE gapped OR shared))
     ),
     terms AS MATERIALIZED (
         SELECT n.secret_id, n.environment_id, h.environment_id AS place, edge.at, sum(edge.step)::int AS step
@@ -58,10 +102,20 @@ _CLASSES: Final[LiteralString] = """,
         SELECT secret_id, environment_id, string_agg(place || ' ' || at || ' ' || step, ',' ORDER BY place, at) AS shape
         FROM terms GROUP BY 1, 2
     ),
+    plain AS (
+        SELECT environment_id, unnest(since) AS since, unnest(until) AS until, unnest(members) AS members FROM summed
+        UNION ALL
+        SELECT environment_id, since, until, 1 FROM lived WHERE NOT gapped
+        UNION ALL
+        SELECT a.environment_id, a.since, a.until, -1
+        FROM apart AS a JOIN places AS p ON p.environment_id = a.environment_id
+        WHERE a.shared AND NOT a.gapped AND p.pulled
+    ),
     classes AS MATERIALIZED (
         SELECT row_number() OVER () AS class, * FROM (
-            SELECT environment_id, since, until, since || ' ' || until AS shape, count(*) AS members, NULL::uuid AS one
-            FROM lived WHERE plain AND environment_id IN (SELECT place FROM whole) GROUP BY 1, 2, 3
+            SELECT environment_id, since, until, since || ' ' || until AS shape, sum(members) AS members,
+                NULL::uuid AS one
+            FROM plain GROUP BY 1, 2, 3 HAVING sum(members) > 0
             UNION ALL
             SELECT environment_id, NULL, NULL, shape, count(*), (array_agg(secret_id))[1]
             FROM shapes GROUP BY shape, environment_id
@@ -86,34 +140,15 @@ _CLASSES: Final[LiteralString] = """,
             ON e.place = w.place
         GROUP BY 1, 2, 3
     )"""
-_PARTIAL: Final[LiteralString] = """,
-    keyed AS MATERIALIZED (
-        SELECT github_user_id AS person, environment_id AS place, revision, unnest(keys) AS key, reads, last_at
-        FROM reported WHERE keys IS NOT NULL AND value_id IS NULL
-    ),
-    roots AS MATERIALIZED (
-        SELECT person, root, sum(reads) AS reads, max(last_at) AS last_at FROM (
-            SELECT r.person, coalesce(p.origin_value_id, p.id) AS root, r.reads, r.last_at
-            FROM keyed AS r JOIN secret_values AS p ON p.environment_id = r.place AND p.key = r.key
-                AND p.from_revision <= r.revision AND (p.to_revision IS NULL OR p.to_revision > r.revision)
-            WHERE p.environment_id = ANY(ARRAY(SELECT DISTINCT place FROM keyed))
-            UNION ALL
-            SELECT r.github_user_id, coalesce(o.origin_value_id, o.id), r.reads, r.last_at
-            FROM reported AS r JOIN secret_values AS o ON o.id = r.value_id
-            WHERE o.id = ANY(ARRAY(SELECT value_id FROM reported WHERE value_id IS NOT NULL))
-        ) AS every GROUP BY 1, 2
-    ),
+_SINGLE: Final[LiteralString] = """,
     single AS MATERIALIZED (
         SELECT r.person, n.secret_id, n.environment_id, c.class, sum(r.reads)::bigint AS reads,
             max(r.last_at) AS last_at
-        FROM roots AS r JOIN (
-                SELECT DISTINCT coalesce(origin_value_id, id) AS root, secret_id, environment_id FROM secret_values
-                WHERE id = ANY(ARRAY(SELECT root FROM roots)) OR origin_value_id = ANY(ARRAY(SELECT root FROM roots))
-            ) AS n ON n.root = r.root
-            JOIN lived AS s ON s.secret_id = n.secret_id AND s.environment_id = n.environment_id
+        FROM roots AS r JOIN kin AS n ON n.root = r.root
+            JOIN apart AS s ON s.secret_id = n.secret_id AND s.environment_id = n.environment_id
             LEFT JOIN shapes AS f ON f.secret_id = n.secret_id AND f.environment_id = n.environment_id
             LEFT JOIN classes AS c ON c.environment_id = n.environment_id
-                AND c.shape = CASE WHEN s.plain THEN s.since || ' ' || s.until ELSE f.shape END
+                AND c.shape = CASE WHEN s.gapped OR s.shared THEN f.shape ELSE s.since || ' ' || s.until END
         GROUP BY 1, 2, 3, 4
     )"""
 _PEOPLE: Final[LiteralString] = """,
@@ -180,4 +215,6 @@ _PEOPLE: Final[LiteralString] = """,
                 LEFT JOIN users AS u ON u.github_user_id = s.person
             ORDER BY s.last_at DESC, s.person) AS page"""
 
-TOTALS: Final[LiteralString] = _WHOLE + READABLE + _SECRETS + _CLASSES + _PARTIAL + _PEOPLE
+TOTALS: Final[LiteralString] = (
+    _WHOLE + READABLE + _SUMMED + LIFE + _LIVED + _PARTIAL + _KIN + LIFE + _CLASSES + _SINGLE + _PEOPLE
+)
