@@ -81,8 +81,7 @@ class Visit:
     @property
     def offset(self) -> int:
         """Where in a list a page of it begins; 0 for what is no number."""
-        given = self.query("offset")
-        return int(given) if given.isascii() and given.isdecimal() and len(given) <= _OFFSET_DIGITS else 0
+        return offset_of(self.query("offset"))
 
     def step(self, name: str) -> str:
         """A part of the path."""
@@ -160,6 +159,11 @@ def open_get(path: str, handler: OpenHandler) -> Route:
         return await handler(request, services_of(request))
 
     return Route(path, served, methods=["GET"], name=f"open {path}")
+
+
+def offset_of(given: str) -> int:
+    """Where in a list a page of it begins; 0 for what is no number."""
+    return int(given) if given.isascii() and given.isdecimal() and len(given) <= _OFFSET_DIGITS else 0
 
 
 def services_of(request: Request) -> Services:

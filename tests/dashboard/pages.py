@@ -145,6 +145,7 @@ PAGES: Final = (
     Shown("exposure", lambda _: "/security/exposure"),
     Shown("exposure-none", lambda _: "/security/exposure", who="newcomer"),
     Shown("exposure-report", lambda w: f"/security/exposure/{w.people['write']}"),
+    Shown("exposure-paper", lambda w: f"/security/exposure/{w.people['write']}/paper"),
     Shown("exposure-unknown", lambda _: "/security/exposure/nobody-at-all", status=404),
     # organisations, assistants
     Shown("organizations", lambda _: "/organizations"),

@@ -51,6 +51,11 @@ def row(page: Page, key: str) -> Any:
     return page.get_by_role("row").filter(has=page.get_by_text(key, exact=True))
 
 
+def listed(page: str) -> list[str]:
+    """The keys of a report, in its order."""
+    return re.findall(r"<code>(KEY_\d+)</code>", page)
+
+
 class TestRefuses:
     """Who sees nothing, and who may not tick."""
 
@@ -62,7 +67,9 @@ class TestRefuses:
                 assert "/security/exposure/" not in client.get("/security/exposure").text
                 page = client.get(f"/security/exposure/{leaver}")
                 assert (page.status_code, "FIRST" in page.text, "Tick off" in page.text) == (404, False, False)
-                assert client.get(f"/security/exposure/{leaver}/report.csv").status_code == 404
+                for more in ("report.csv", "paper"):
+                    told = client.get(f"/security/exposure/{leaver}/{more}")
+                    assert (told.status_code, "FIRST" in told.text) == (404, False)
                 told = client.post(f"/security/exposure/{leaver}/ticks", **fields(vault, seen))
                 assert told.status_code in {403, 404}
         assert reported(vault, leaver)["FIRST"]["tickedAt"] is None
@@ -72,7 +79,7 @@ class TestRefuses:
         org = vault.full_name.partition("/")[0]
         with site.visitor(leaver) as client:
             assert f">{org}</option>" not in client.get("/security/exposure").text
-            for path in ("", f"/{leaver}", f"/{leaver}/report.csv"):
+            for path in ("", f"/{leaver}", f"/{leaver}/report.csv", f"/{leaver}/paper"):
                 page = client.get(f"/security/exposure{path}?org={org}")
                 assert page.status_code in {403, 404}
                 assert "FIRST" not in page.text
@@ -138,6 +145,29 @@ class TestReport:
             assert page.evaluate(f"[{look}.backgroundColor, {look}.color]") == ["rgb(255, 255, 255)", "rgb(0, 0, 0)"]
             after = "getComputedStyle(document.querySelector('.report time'), '::after').content"
             assert "UTC" in page.evaluate(after)
+
+    def test_much_comes_in_pages_and_whole_on_paper(self, site: Site) -> None:
+        """A page holds a hundred; paper and file hold all; a tick leads back to the page that it stands on."""
+        home = stage.home(site.stack, "muchseen", keep=False)
+        keys = [f"KEY_{number:03}" for number in range(130)]
+        assert home.push(dict.fromkeys(keys, "v"), "development").status == 200
+        login = home.login_with("write")
+        stage.pull(site.stack, sign_in(site.stack, login), home.full_name, "development")
+        path = f"/security/exposure/{login}"
+        with site.visitor(home.admin) as client:
+            first, second = client.text(path), client.text(path, offset="100")
+            assert [listed(one) for one in (first, second)] == [keys[:100], keys[100:]]
+            assert "100 of 130 secrets on this page" in first
+            assert f'href="{path}?&offset=100"' in first
+            assert all(f'href="{path}/paper"' in one and "130 to rotate" in one for one in (first, second))
+            assert listed(client.text(f"{path}/paper")) == keys
+            lines = csv.DictReader(io.StringIO(client.get(f"{path}/report.csv").text, newline=""))
+            assert [one["key"] for one in lines] == keys
+            seen = reported(home, login)["KEY_120"]
+            told = client.post(f"{path}/ticks", **fields(home, seen, offset="100"))
+            assert (told.status_code, told.headers["location"]) == (303, f"{path}?offset=100")
+            assert "129 to rotate" in client.text(path, offset="100")
+            assert "Nothing is left on this page" in client.text(path, offset="200")
 
     def test_without_scripts_and_for_an_organisation(self, site: Site, vault: Home, leaver: str) -> None:
         """The form alone ticks as well; an owner of the organisation finds the same there."""
