@@ -22,6 +22,7 @@ from stack import running_stack, sign_in
 WIRE: Final = "wire0"
 ALL_PROTOCOLS: Final = 3
 SECONDS: Final = 60.0
+WAYS: Final = ("tcp", "udp", "name")
 PROVIDERS: Final = "/v1/integrations"
 # Every service that asks somewhere by itself, at its own address, and Railway, which a person asks for.
 ELSEWHERE: Final = {
@@ -33,8 +34,8 @@ ELSEWHERE: Final = {
     "MAIL_FROM": "keyway@example.org",
 }
 NAMES: Final = [name.hex() for name in (b"posthog", b"sentry", b"ipinfo", b"resend", b"railway")]
-# TEST-NET-3: an address that belongs to nobody.
-OUTSIDE: Final = "203.0.113.7"
+# TEST-NET-3: addresses that belong to nobody.
+OUTSIDE: Final = {"tcp": "203.0.113.7", "udp": "203.0.113.8"}
 SERVER_OF_NAMES: Final = "198.51.100.53"
 
 
@@ -139,21 +140,28 @@ def leave(way: str) -> None:
             return
         with socket.socket(socket.AF_INET, kind) as planted:
             planted.settimeout(0)
-            planted.connect((OUTSIDE, 443))
+            planted.connect((OUTSIDE[way], 443))
             planted.send(b"x")
 
 
+def left_by(way: str, tap: socket.socket) -> list[str]:
+    """The marks that it leaves."""
+    leave(way)
+    return seen(tap)
+
+
 def main() -> None:
-    """life, all, tcp, udp or name."""
-    way, tap = sys.argv[1], lay_wire()
-    done, packets = [], []
-    if way == "life":
+    """life, all or ways."""
+    what, tap = sys.argv[1], lay_wire()
+    done: list[str] = []
+    packets: list[str] = []
+    if what == "life":
         done = live()
-    elif way == "all":
+    elif what == "all":
         packets = live_with_all(tap)
-    else:
-        leave(way)
-    print(json.dumps({"done": done, "packets": packets + seen(tap)}))
+    packets += seen(tap)
+    left = {way: left_by(way, tap) for way in WAYS if what == "ways"}
+    print(json.dumps({"done": done, "packets": packets, "left": left}))
 
 
 if __name__ == "__main__":
