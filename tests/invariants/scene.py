@@ -28,6 +28,7 @@ class Scene:
     owner: str
     repositories: Sequence[str]
     device_codes: list[str] = field(default_factory=list)
+    _database: psycopg.Connection[Any] | None = None
 
     def session(self, login: str = "") -> Client:
         """Somebody signed in through the device flow; the owner of the vaults unless another login is given."""
@@ -81,9 +82,29 @@ class Scene:
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """A statement of the database's administrator, committed. Its rows, if it has any."""
-        with psycopg.connect(self.stack.superuser_database_url, autocommit=True) as connection:
-            done = connection.execute(statement.encode(), values or None)
-            return done.fetchall() if done.description else []
+        kept = self._database
+        try:
+            done = self._connection().execute(statement.encode(), values or None)
+        except psycopg.OperationalError:
+            if kept is None or not kept.closed:
+                raise
+            # The server was killed since.
+            done = self._connection().execute(statement.encode(), values or None)
+        return done.fetchall() if done.description else []
+
+    def _connection(self) -> psycopg.Connection[Any]:
+        if self._database is None or self._database.closed:
+            url = self.stack.superuser_database_url
+            self._database = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        return self._database
+
+    def close(self) -> None:
+        """Leaves the database."""
+        if self._database is not None:
+            self._database.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def value(self, statement: str, *values: Any) -> Any:
         """The one value that a statement answers."""
@@ -104,6 +125,7 @@ def opened(vaults: int = 1, **options: Any) -> Iterator[Scene]:
         try:
             yield scene
         finally:
+            scene.close()
             for process in stack.wanted:
                 process.kill()  # nobody is left to be polite to, and draining takes seconds
 
