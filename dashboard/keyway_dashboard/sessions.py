@@ -23,6 +23,8 @@ FLASH: Final = "__Host-keyway_app_flash"
 THEME: Final = "keyway_theme"
 START_SECONDS: Final = 600
 _FLASH_SECONDS: Final = 60
+# A browser drops a cookie of more than 4 KiB, and a proxy the whole answer. Names that others chose can be long.
+_FLASH_CHARACTERS: Final = 400
 # Tabs in which a sign-in was begun and not ended.
 _STARTS: Final = 4
 _MAX_SESSION_SECONDS: Final = 24 * 3600
@@ -104,7 +106,9 @@ class Cookies:
 
     def tell(self, answer: Response, flash: Flash) -> None:
         """Keeps a sentence for the next page."""
-        self._keep(answer, FLASH, {"text": flash.text, "tone": flash.tone}, _FLASH_SECONDS)
+        long = len(flash.text) > _FLASH_CHARACTERS
+        text = f"{flash.text[:_FLASH_CHARACTERS]}\N{HORIZONTAL ELLIPSIS}" if long else flash.text
+        self._keep(answer, FLASH, {"text": text, "tone": flash.tone}, _FLASH_SECONDS)
 
     # proof that a form is ours -----------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ def nothing_there(there: Providers) -> Iterator[None]:
     """The provider, empty and well."""
     there.variables.clear()
     yield
-    there.down = False
+    there.down, there.called = False, ()
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,15 @@ def run(page: Page) -> None:
 def said(page: Page, text: str) -> None:
     """Waits for a sentence of the page."""
     expect(page.get_by_role("status").filter(has_text=text)).to_be_visible()
+
+
+def test_a_name_that_is_too_long_to_be_told_is_cut(site: Site, vault: Home, there: Providers) -> None:
+    """A browser drops a cookie of more than 4,096 bytes, and would then say nothing of what was done."""
+    there.called = ("long " * 2_000,)
+    with site.visitor(vault.admin) as forms:
+        answer = forms.post(f"/vaults/{vault.full_name}/syncs/connect", provider="railway", token=TOKEN)
+        assert max(map(len, answer.headers.get_list("set-cookie"))) < 4_096
+        assert "The account long long" in forms.said(answer)
 
 
 class TestRefusals:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,8 @@ class Providers:
     down: bool = False
     revoked: bool = False
     refuses: set[str] = field(default_factory=set)
+    # What people there called their accounts, teams, projects, services and environments: a project for each.
+    called: Sequence[str] = ()
 
     def environment(self) -> dict[str, str]:
         """The backend's variables."""
@@ -56,15 +58,22 @@ class Providers:
             return self._railway(asked.json())
         return self._netlify(asked) if asked.path.startswith("/api/v1/") else self._vercel(asked)
 
+    def _named(self, usual: str) -> list[str]:
+        return list(self.called) or [usual]
+
+    def _one(self, usual: str) -> str:
+        return self._named(usual)[0]
+
     def _vercel(self, asked: Asked) -> tuple[int, Any]:
         if asked.path == "/v2/user":
-            return 200, {"user": {"id": "v-1", "username": "ada", "email": "ada@example.org"}}
+            return 200, {"user": {"id": "v-1", "username": self._one("ada"), "email": "ada@example.org"}}
         if asked.path == "/v2/teams/team_1":
-            return 200, {"id": "team_1", "name": "Team"}
+            return 200, {"id": "team_1", "name": self._one("Team")}
         if asked.path == "/v9/projects":
             link = {"org": "acme", "repo": "app"}
-            project = {"id": "prj", "name": "site", "framework": "nextjs", "link": link, "createdAt": 1700000000000}
-            return 200, {"projects": [project], "pagination": {"next": None}}
+            about = {"framework": "nextjs", "link": link, "createdAt": 1700000000000}
+            made = [{"id": _id("prj", at), "name": name, **about} for at, name in enumerate(self._named("site"))]
+            return 200, {"projects": made, "pagination": {"next": None}}
         if not (found := re.fullmatch(r"/v10/projects/prj/env(?:/(\w+))?", asked.path)):
             return 404, {}
         return self._entry(asked, found[1])
@@ -92,12 +101,14 @@ class Providers:
 
     def _netlify(self, asked: Asked) -> tuple[int, Any]:
         if asked.path == "/api/v1/user":
-            return 200, {"id": "n-1", "full_name": "Ada", "email": None}
-        site = {"id": "site1", "name": "site", "account_id": "acc", "build_settings": {"repo_path": "acme/app"}}
+            return 200, {"id": "n-1", "full_name": self._one("Ada"), "email": None}
+        about = {"account_id": "acc", "build_settings": {"repo_path": "acme/app"}}
+        sites = [{"id": _id("site1", at), "name": name, **about} for at, name in enumerate(self._named("site"))]
         if asked.path == "/api/v1/sites":
-            return 200, [site]
+            page, size = int(asked.query.get("page", 1)), int(asked.query.get("per_page", 100))
+            return 200, sites[(page - 1) * size : page * size]
         if asked.path == "/api/v1/sites/site1":
-            return 200, site
+            return 200, sites[0]
         found = re.fullmatch(r"/api/v1/accounts/acc/env(?:/(\w+))?(?:/value/(\w+))?", asked.path)
         if not found or asked.query.get("site_id") != "site1":
             return 404, {}
@@ -118,7 +129,8 @@ class Providers:
 
     def _railway(self, body: Any) -> tuple[int, Any]:  # noqa: PLR0911 - an answer per question
         query, given = body["query"], body["variables"]
-        environments = {"edges": [{"node": {"id": "env-p", "name": "production"}}]}
+        production = {"node": {"id": "env-p", "name": "production"}}
+        environments = {"edges": [production]}
         if "variableCollectionUpsert" in query:
             assert given["input"]["environmentId"] == "env-p"
             self.variables |= given["input"]["variables"]
@@ -133,14 +145,25 @@ class Providers:
         if "project(" in query:
             return 200, {"data": {"project": {"environments": environments} if given["project"] == "rp" else None}}
         if "projects" in query:
-            services = {"edges": [{"node": {"id": "svc", "name": "web"}}]}
-            node = {"id": "rp", "name": "backend", "environments": environments, "services": services}
-            return 200, {"data": {"projects": {"edges": [{"node": node}]}}}
-        return 200, {"data": {"me": {"id": "r-1", "name": "Ada", "email": "ada@example.org"}}}
+            return 200, {"data": {"projects": {"edges": self._of_railway(production)}}}
+        return 200, {"data": {"me": {"id": "r-1", "name": self._one("Ada"), "email": "ada@example.org"}}}
+
+    def _of_railway(self, production: dict[str, Any]) -> list[dict[str, Any]]:
+        services = {"edges": [{"node": {"id": "svc", "name": self._one("web")}}]}
+        made = []
+        for at, name in enumerate(self._named("backend")):
+            own = [{"node": {"id": "env-o", "name": name}}] if self.called else []
+            about = {"environments": {"edges": [production, *own]}, "services": services}
+            made.append({"node": {"id": _id("rp", at), "name": name, **about}})
+        return made
 
     def seen(self) -> str:
         """Everything that was ever sent here, to be searched."""
         return json.dumps([[one.method, one.path, one.query, one.raw.decode()] for one in self.web.asked])
+
+
+def _id(stem: str, at: int) -> str:
+    return f"{stem}{at}" if at else stem
 
 
 @contextmanager
