@@ -3,7 +3,7 @@
 Every line of tests/dashboard/pages.py in a seeded world (tests/dashboard/seeded.py). A page that is wider than its
 window, complains in the console or shifts while it loads is told, and makes the command fail. --docs makes the
 selection that docs/dashboard.md shows; --only takes the pages whose name has one of these words in it, with commas
-between them.
+between them, and --how one of the four views alone, as in phone-dark.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "dashboard")]
 
-from dashboard_browser import RESTED, Site, Window, running_browser  # noqa: E402 - its folder is named above
+from dashboard_browser import Site, Window, running_browser  # noqa: E402 - its folder is named above
 from keyway_standalone.processes import Stack  # noqa: E402
 from pages import PAGES, Shown  # noqa: E402
 from seeded import EVENTS, seeded  # noqa: E402
@@ -28,6 +28,10 @@ from worlds import World, linked  # noqa: E402
 
 VIEWS: Final = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 LIMITS: Final = {"RATE_LIMIT_PER_CREDENTIAL": "100000", "RATE_LIMIT_PER_ADDRESS": "100000"}
+# What still moves is no picture of a page.
+RESTED: Final = """() => Promise.all(document.getAnimations()
+  .filter((one) => one.effect.getComputedTiming().iterations !== Infinity)
+  .map((one) => one.finished.catch(() => null)))"""
 DOCS: Final = ROOT / "docs" / "pictures"
 # What docs/dashboard.md and the README show: page, view, colours.
 SELECTION: Final = (
@@ -80,14 +84,15 @@ def album(camera: Camera, chosen: Sequence[tuple[Shown, str, str]]) -> None:
         sys.stderr.write(f"{time.monotonic() - started:6.1f} s  {camera.taken} pictures ({view}, {theme})\n")
 
 
-def wanted(only: str, *, docs: bool) -> list[tuple[Shown, str, str]]:
+def wanted(only: str, how: str, *, docs: bool) -> list[tuple[Shown, str, str]]:
     """Which pages in which views."""
     if docs:
         named = {shown.name: shown for shown in PAGES}
         return [(named[name], view, theme) for name, view, theme in SELECTION]
     words = only.split(",")
     pages = [shown for shown in PAGES if any(word in shown.name for word in words)]
-    return [(shown, view, theme) for view in VIEWS for theme in ("light", "dark") for shown in pages]
+    views = [(view, theme) for view in VIEWS for theme in ("light", "dark") if how in {"", f"{view}-{theme}"}]
+    return [(shown, *chosen) for chosen in views for shown in pages]
 
 
 def photographed(stack: Stack, options: argparse.Namespace) -> Camera:
@@ -96,7 +101,7 @@ def photographed(stack: Stack, options: argparse.Namespace) -> Camera:
     linked(world.full)
     with running_browser() as browser:
         camera = Camera(Site(stack, browser), world, options.folder)
-        album(camera, wanted(options.only, docs=options.docs))
+        album(camera, wanted(options.only, options.how, docs=options.docs))
     return camera
 
 
@@ -106,6 +111,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--only", default="")
+    parser.add_argument("--how", default="")
     parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
     options.folder = options.folder or (DOCS if options.docs else ROOT / "out" / "screenshots")
