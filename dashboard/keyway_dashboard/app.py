@@ -18,13 +18,13 @@ from keyway_dashboard.sealing import Seals
 from keyway_dashboard.sessions import Cookies
 from keyway_dashboard.settings import Settings
 from keyway_dashboard.static_files import StaticFiles
-from keyway_dashboard.visits import Services, networks
+from keyway_dashboard.visits import Services, frame_of, networks
 
 
 def create(settings: Settings) -> ASGIApp:
     """The whole dashboard for these settings."""
     static = StaticFiles(STATIC)
-    pages = Pages(VERSION, static)
+    pages = Pages(VERSION, static, frame_of)
     secrets = [settings.dashboard_session_secret, settings.dashboard_session_secret_previous]
     cookies = Cookies(Seals([secret.get_secret_value() for secret in secrets if secret.get_secret_value()]))
 

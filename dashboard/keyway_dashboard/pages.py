@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,8 @@ _TROUBLES: Final = {
 class Pages:
     """Renders the templates of this package."""
 
-    def __init__(self, version: str, static: StaticFiles) -> None:
+    def __init__(self, version: str, static: StaticFiles, frame_of: Callable[[Request], Frame]) -> None:
+        self._frame_of = frame_of
         self._templates = Environment(
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
@@ -86,9 +88,11 @@ class Pages:
         return self.trouble(request, _TROUBLES[name], status)
 
     def trouble(self, request: Request, trouble: Trouble, status: int) -> Response:
-        """What went wrong: a page, or for htmx a note in its place; after a write a toast, so that no form is lost."""
-        theme = request.cookies.get("keyway_theme", "")
-        frame = Frame(request.url.path, theme if theme in {"light", "dark"} else "")
+        """What went wrong: a page, or for htmx a note in its place; after a write a toast, so that no form is lost.
+
+        Who is signed in keeps the frame with its ways on.
+        """
+        frame = self._frame_of(request)
         if request.headers.get("hx-request") != "true":
             return self.page("trouble", status, frame=frame, trouble=trouble)
         if request.method == "GET":

@@ -112,8 +112,20 @@ class Visit:
 
     def frame(self, flash: Flash | None) -> Frame:
         """What the layout shows besides the page."""
-        proof = self.services.cookies.proof(self.session)
-        return Frame(self.request.url.path, theme_of(self.request), self.session.login, proof, flash)
+        return _frame(self.request, self.services, self.session, flash)
+
+
+def frame_of(request: Request) -> Frame:
+    """What the layout shows where there is no visit: for somebody who is signed in or not."""
+    services = services_of(request)
+    session = services.cookies.session(request)
+    if session is None:
+        return Frame(request.url.path, theme_of(request))
+    return _frame(request, services, session, None)
+
+
+def _frame(request: Request, services: Services, session: Session, flash: Flash | None) -> Frame:
+    return Frame(request.url.path, theme_of(request), session.login, services.cookies.proof(session), flash)
 
 
 Handler = Callable[[Visit], Awaitable[Response]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 from dashboard_browser import Site, Window
 from keyway_dashboard.features import ROUTES
@@ -15,7 +16,7 @@ from keyway_dashboard.sessions import THEME
 from oracle import canaries, stage
 from oracle.stage import GitHub, Home
 from playwright.sync_api import Page, expect
-from stack import sign_in
+from stack import TLS, sign_in
 from visitor import Visitor
 
 MANY = max(_ON_A_PAGE, _PLACES) + 2
@@ -269,3 +270,14 @@ class TestBeginning:
             window.go("/?q=brand-new")
             expect(page.get_by_role("listitem").filter(has_text="brand-new")).to_contain_text("1 secret")
             assert window.complaints == []
+
+
+def test_who_is_lost_keeps_the_ways_on(site: Site, forms: Visitor) -> None:
+    """Signed in, a page that is missing stands in the frame, with a proof for its forms; for others it stands alone."""
+    with httpx.Client(base_url=site.url, verify=TLS) as nobody:
+        for path in ("/nothing-at-all", "/vaults/nobody/nothing"):
+            page = forms.get(path)
+            assert (page.status_code, page.text.count('<nav aria-label="Main">')) == (404, 1)
+            assert 'name="_proof" value="' in page.text
+        page = nobody.get("/nothing-at-all")
+        assert (page.status_code, "<nav" in page.text, "_proof" in page.text) == (404, False, False)
