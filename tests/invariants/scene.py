@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import psycopg
 from keyway_standalone.process import Process
 from keyway_standalone.processes import Stack
 from stack import running_stack
 from warm_servers import run_to_its_end
 
 from tests.invariants.api import Client, Place
+from tests.oracle.database import Database
 
 _DEADLINE_SECONDS: Final = 60.0
 
@@ -28,7 +28,7 @@ class Scene:
     owner: str
     repositories: Sequence[str]
     device_codes: list[str] = field(default_factory=list)
-    _database: psycopg.Connection[Any] | None = None
+    _database: Database | None = None
 
     def session(self, login: str = "") -> Client:
         """Somebody signed in through the device flow; the owner of the vaults unless another login is given."""
@@ -82,29 +82,9 @@ class Scene:
 
     def sql(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """A statement of the database's administrator, committed. Its rows, if it has any."""
-        kept = self._database
-        try:
-            done = self._connection().execute(statement.encode(), values or None)
-        except psycopg.OperationalError:
-            if kept is None or not kept.closed:
-                raise
-            # The server was killed since.
-            done = self._connection().execute(statement.encode(), values or None)
-        return done.fetchall() if done.description else []
-
-    def _connection(self) -> psycopg.Connection[Any]:
-        if self._database is None or self._database.closed:
-            url = self.stack.superuser_database_url
-            self._database = psycopg.connect(url, autocommit=True, prepare_threshold=None)
-        return self._database
-
-    def close(self) -> None:
-        """Leaves the database."""
-        if self._database is not None:
-            self._database.close()
-
-    def __del__(self) -> None:
-        self.close()
+        if self._database is None:
+            self._database = Database(self.stack.superuser_database_url)
+        return self._database.sql(statement, *values)
 
     def value(self, statement: str, *values: Any) -> Any:
         """The one value that a statement answers."""
@@ -125,7 +105,6 @@ def opened(vaults: int = 1, **options: Any) -> Iterator[Scene]:
         try:
             yield scene
         finally:
-            scene.close()
             for process in stack.wanted:
                 process.kill()  # nobody is left to be polite to, and draining takes seconds
 

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import psycopg
 import pytest
 from keyway_standalone.processes import Stack
 from oracle import stage
+from oracle.database import Database
 from oracle.report import Record
 from oracle.wire import Answer, Call, bearer, send
 from stack import running_stack, sign_in
@@ -74,6 +74,7 @@ class Ground:
     home: stage.Home
     github: stage.GitHub
     installation: int
+    database: Database
     writer: str
     stranger: str
     name: str = ""
@@ -88,8 +89,7 @@ class Ground:
 
     def forget(self) -> None:
         """No role on this repository is remembered, as it is after a minute."""
-        with psycopg.connect(self.home.stack.superuser_database_url) as connection:
-            connection.execute("DELETE FROM role_cache WHERE github_repo_id = %s", [self.home.repo_id])
+        self.database.sql("DELETE FROM role_cache WHERE github_repo_id = %s", self.home.repo_id)
 
     def ask(self, route: str, token: str, fault: dict[str, Any] | None = None) -> tuple[Answer, int]:
         """A cold request while GitHub has this fault; the answer, and how many calls met the fault."""
@@ -118,7 +118,7 @@ def ground(stack: Stack) -> Ground:
     for login in (home.login_with("admin"), github.user("stranger")):
         people.append(sign_in(stack, login))
         github.do("rename-account", login=login, new=f"{login}-now")
-    return Ground(home, github, installation, *people)
+    return Ground(home, github, installation, Database(stack.superuser_database_url), *people)
 
 
 @pytest.fixture(scope="module")

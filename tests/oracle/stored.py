@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import permutations
@@ -14,7 +14,7 @@ from browser import NONCE, Pkce
 from keyway_standalone.processes import Stack
 from psycopg import sql
 
-from .wire import Answer, Call, bearer, send
+from .wire import Answer, Call, Line, bearer
 
 PER_COLUMN: Final = 4
 SHORTEST, LONGEST = 8, 4_000
@@ -132,19 +132,26 @@ def hunt(stack: Stack, only: Collection[str] | None = None) -> Hunt:
     """Tries a sample of everything that is stored, or of these tables."""
     found = {place: some for place, some in sample(stack).items() if some and (only is None or place[0] in only)}
     values = sorted(set().union(*found.values()))
-    calls = [call for value in values for call in tried(stack, value)]
+    # So few to an address that none of its limits is met.
+    lots = [tried(stack, value) for value in values]
     for table in _PAIRED:
         hashes = {
             value for (name, column), some in found.items() if name == table and "hash" in column for value in some
         }
-        calls += [call for state, nonce in permutations(sorted(hashes)[:8], 2) for call in paired(state, nonce)]
+        lots += [paired(state, nonce) for state, nonce in permutations(sorted(hashes)[:8], 2)]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda call: send(stack.api_url, call), calls))
-    judged = list(zip(calls, answers, strict=True))
+        judged = [one for lot in pool.map(lambda lot: _answered(stack, lot), lots) for one in lot]
     return Hunt(
         frozenset(found),
         len(values),
-        len(calls),
+        len(judged),
         tuple(f"{call} {one.status}" for call, one in judged if accepted(call, one)),
-        tuple(f"{call} {one.status} {one.body[:200]!r}" for call, one in judged if one.status >= 500),
+        tuple(
+            f"{call} {one.status} {one.body[:200]!r}" for call, one in judged if one.status >= 500 or one.status == 429
+        ),
     )
+
+
+def _answered(stack: Stack, lot: Sequence[Call]) -> list[tuple[Call, Answer]]:
+    with Line(stack.api_url) as line:
+        return [(call, line.send(call)) for call in lot]
