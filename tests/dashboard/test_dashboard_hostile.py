@@ -265,7 +265,9 @@ def sends(window: Window, path: str, what: tuple[str, dict[str, str]]) -> bool:
     page.on("response", lambda answer: answer.request.method == "POST" and answers.append(answer))
     if not page.evaluate(FILL, list(what)):
         return False
+    until = time.monotonic() + 60
     while not answers:
+        assert time.monotonic() < until
         page.wait_for_timeout(50)
     page.wait_for_load_state("networkidle")
     expect(page.locator("body:not(.busy)")).to_be_visible()

@@ -61,13 +61,16 @@ class TestDeadBackend:
     """Nothing is made up, nothing typed is lost, and it goes on by itself afterwards."""
 
     def test_every_page_says_so_and_what_to_do(self, own: Site, world: World) -> None:
-        """503 with a sentence and a way to try again; a write says that too; then everything is there again."""
+        """503 with a sentence and a way to try again; so say a write, and a value that is asked for; then everything is
+        there again."""
         addresses = {shown.path(world) for shown in PAGES if shown.who == "admin" and shown.status == 200}
         with own.visitor(world.full.admin) as person, own.window(world.full.admin) as window:
             page = window.go(f"/vaults/{world.vault}/secrets/new")
             page.get_by_label("Key", exact=True).fill("TYPED")
             page.get_by_label("Value").fill("kept")
             assert person.proof
+            matrix = window.context.new_page()
+            matrix.goto(f"{own.url}/vaults/{world.vault}")
             own.stack.backend.kill()
             for address in addresses:
                 answer = person.get(address)
@@ -86,6 +89,10 @@ class TestDeadBackend:
             expect(page.get_by_text("Keyway cannot be reached").first).to_be_visible()
             expect(page.get_by_label("Value")).to_have_value("kept")
             assert window.violations() == []
+            reveal = matrix.get_by_role("button", name="Reveal DATABASE_URL in development")
+            reveal.click()
+            expect(matrix.locator("#toasts")).to_contain_text("Keyway cannot be reached")
+            expect(matrix.get_by_role("region", name="Value")).to_have_count(0)
             other = own.window(world.full.admin)
             with other as second:
                 tried = second.go("/")
@@ -95,6 +102,8 @@ class TestDeadBackend:
                 expect(tried.get_by_role("heading", name="Vaults", exact=True)).to_be_visible()
             page.get_by_role("button", name="Save").click()
             expect(page.get_by_role("status").filter(has_text="TYPED was saved")).to_be_visible()
+            reveal.click()
+            expect(matrix.get_by_role("region", name="Value")).to_be_visible()
         assert world.full.values("development")["TYPED"] == "kept"
 
 
