@@ -75,9 +75,9 @@ class Forker:
     def __init__(
         self, command: Sequence[str | Path], environment: Mapping[str, str], descriptors: Sequence[int]
     ) -> None:
-        self._path = Path(tempfile.mkdtemp(prefix="keyway-warm-")) / "s"
+        self.path = Path(tempfile.mkdtemp(prefix="keyway-warm-")) / "s"
         process = subprocess.Popen(
-            [*command, self._path],
+            [*command, self.path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
@@ -89,13 +89,18 @@ class Forker:
 
     def fork(self, streams: Sequence[int], **asked: Any) -> Fork:
         """A child with these streams (read, write, errors). `asked` is what `serve` returns in it."""
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(str(self._path))
-        text = json.dumps(asked).encode()
-        connection.sendall(len(text).to_bytes(4, "big"))
-        socket.send_fds(connection, [b"f"], streams)
-        connection.sendall(text)
-        return Fork(int.from_bytes(_exactly(connection, 4), "big"), connection)
+        return ask(self.path, streams, **asked)
+
+
+def ask(path: Path, streams: Sequence[int], **asked: Any) -> Fork:
+    """The same from a process that knows where it listens. It must not end before the child."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    text = json.dumps(asked).encode()
+    connection.sendall(len(text).to_bytes(4, "big"))
+    socket.send_fds(connection, [b"f"], streams)
+    connection.sendall(text)
+    return Fork(int.from_bytes(_exactly(connection, 4), "big"), connection)
 
 
 def _exactly(connection: socket.socket, size: int) -> bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import warm
-from warm import KEYWAY
+from warm import KEYWAY  # noqa: F401 - others take it from here
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -91,7 +91,7 @@ class Person:
 
     def at_terminal(self, *arguments: str, **variables: str) -> Dialogue:
         """One command with a terminal, to be talked to."""
-        return Dialogue([KEYWAY, *arguments], self.clone, self.variables | {"TERM": "xterm"} | variables)
+        return Dialogue(list(arguments), self.clone, self.variables | {"TERM": "xterm"} | variables)
 
     def write(self, text: str, name: str = ".env") -> Path:
         path = self.clone / name
@@ -111,14 +111,20 @@ class Team(NamedTuple):
 
 
 class Dialogue:
-    """A command at a pseudo terminal."""
+    """A command at a pseudo terminal. `cold` is started as a person would."""
 
-    def __init__(self, command: list[str], folder: Path, variables: dict[str, str]) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        variables: dict[str, str],
+        *,
+        alone: bool = False,
+        cold: bool = False,
+    ) -> None:
         self.seen = ""
         self._master, slave = pty.openpty()
-        self._process = subprocess.Popen(
-            command, cwd=folder, env=variables, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
+        self._process = warm.start(arguments, folder, variables, [slave] * 3, alone=alone, cold=cold)
         os.close(slave)
 
     def until(self, text: str, seconds: float = 20) -> Dialogue:

@@ -13,16 +13,16 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import warm
 from keyway_cli.registry import VERBS
 from keyway_standalone.processes import Stack
 from oracle.report import Record
 from peer import Answer, Peer, Request, listening
-from person import KEYWAY, NOBODY, Dialogue, Done, Person
+from person import NOBODY, Dialogue, Done, Person
 from situations import ACCOUNT, SITUATIONS, TABLE, Row
 from stack import running_stack, sign_in
 from standins.providers import Providers, providers
 
-ALONE = ("unshare", "--net")
 ELSEWHERE = {"KEYWAY_DASHBOARD_URL": "https://app.example.com"}
 
 
@@ -217,22 +217,13 @@ def shown(person: Person, row: Row, situation: str, mode: str, scene: Scene) -> 
     """What a command line came to, in a pipe or at a terminal."""
     words = [word.format(mode) for word in row.typed]
     stdin = row.stdin.replace(b"TOKEN", scene.token())
-    command = [*(ALONE if situation == "offline" else ()), KEYWAY, *words]
-    to_full = situation == "full disk" and row.who != "full"
-    if mode == "pipe" and situation not in {"works", "offline"} and not to_full:
-        return person.keyway(*words, stdin=stdin)
-    if mode == "pipe" or to_full:
-        done = subprocess.run(
-            ["sh", "-c", 'exec "$@" >/dev/full', "sh", *command] if to_full else command,
-            cwd=person.clone,
-            env=person.variables,
-            input=stdin,
-            capture_output=True,
-            timeout=180,
-            check=False,
-        )
+    if mode == "pipe" or (situation == "full disk" and row.who != "full"):
+        out = "/dev/full" if situation == "full disk" and row.who != "full" else ""
+        alone = situation == "offline"
+        done = warm.run(words, person.clone, person.variables, stdin, out=out, alone=alone)
         return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
-    dialogue = Dialogue(command, person.clone, person.variables | {"TERM": "xterm", "COLUMNS": "300"})
+    variables = person.variables | {"TERM": "xterm", "COLUMNS": "300"}
+    dialogue = Dialogue(words, person.clone, variables, alone=situation == "offline", cold=situation == "works")
     if row.meanwhile:
         dialogue.until("[y/N]")
         theirs = [word.format(unique=os.urandom(4).hex()) for word in row.meanwhile]
@@ -254,27 +245,16 @@ def interrupted(person: Person, row: Row, mode: str, scene: Scene) -> Done:
         scene.at(person, peer.url)
         try:
             if mode == "term":
-                dialogue = Dialogue([KEYWAY, *words], person.clone, person.variables | {"TERM": "xterm"})
+                dialogue = Dialogue(words, person.clone, person.variables | {"TERM": "xterm"})
                 if stdin:
                     dialogue.until("token").type(stdin.decode())
                 assert silent.asked.wait(30)
                 return dialogue.interrupt().end()
-            with subprocess.Popen(
-                [KEYWAY, *words],
-                cwd=person.clone,
-                env=person.variables,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            ) as child:
-                assert child.stdin is not None
-                child.stdin.write(stdin)
-                child.stdin.close()
-                child.stdin = None
-                assert silent.asked.wait(30)
-                child.send_signal(signal.SIGINT)
-                out, err = child.communicate(timeout=90)
-            return Done(child.returncode, out.decode(), err.decode())
+            piped = warm.Piped(words, person.clone, person.variables, stdin)
+            assert silent.asked.wait(30)
+            piped.process.send_signal(signal.SIGINT)
+            done = piped.end()
+            return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
         finally:
             scene.at(person, before)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import warm
 from peer import listening, pulled
-from person import Person
+from person import Dialogue, Person
 
 # Whatever a process has from the one that made it, but for its number and its parent's.
 _TELLS = """
@@ -28,7 +28,9 @@ def _started(
     arguments: list[str], folder: Path, variables: dict[str, str], stdin: bytes
 ) -> subprocess.CompletedProcess[bytes]:
     command = [warm.KEYWAY, *arguments]
-    return subprocess.run(command, cwd=folder, env=variables, input=stdin, capture_output=True, check=False)
+    return subprocess.run(
+        command, cwd=folder, env=variables, input=stdin, capture_output=True, check=False, start_new_session=True
+    )
 
 
 Way = Callable[[list[str], Path, dict[str, str], bytes], subprocess.CompletedProcess[bytes]]
@@ -49,12 +51,24 @@ def test_it_does_the_same(alice: Person, command: tuple[str, ...]) -> None:
             return done.returncode, done.stdout, done.stderr
 
         started = seen(_started)
-        assert seen(warm._fork) == started
+        assert seen(warm.run) == started
         assert started[0] == (7 if command == RUN else started[0])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_it_does_the_same_at_a_terminal(alice: Person) -> None:
+    """For the program too that it becomes."""
+    with listening(lambda _: pulled({"A": "1"})) as server:
+        variables = alice.at(server.url).variables | {"TERM": "xterm"}
+        ends = [
+            Dialogue(list(RUN), alice.clone, variables, cold=cold).type("word\n\x04").end() for cold in (True, False)
+        ]
+    assert ends[0] == ends[1]
+    assert (ends[0].code, "word\n True" in ends[0].out) == (7, True)
 
 
 def test_what_shapes_python_is_started(alice: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable that Python reads at its start is not lost in a fork: such a command is started."""
-    monkeypatch.setattr(warm, "_fork", pytest.fail)
+    monkeypatch.setattr(warm, "_forker", pytest.fail)
     assert alice.keyway("--version", PYTHONPATH="").code == 0
     assert alice.keyway("--version", LC_ALL="C").code == 0

@@ -1,10 +1,13 @@
 """Commands forked instead of started, see `forking`: most of a command's time is loading it.
 
-What this does not show is the start itself: tests/cli/test_cli_start.py and whatever is driven at a terminal do.
+What this does not show is the start itself: tests/cli/test_cli_start.py does, and for each command that it works at a
+terminal (tests/cli/test_cli_every_command.py).
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import functools
 import gc
 import importlib
@@ -15,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +29,8 @@ _TESTS: Final = Path(__file__).resolve().parents[1]
 # By these variables Python becomes another one at its start, so only one set of them can be forked.
 _SHAPING: Final = ("PYTHON", "LANG", "LC_")
 _LOCALE: Final = {"LANG": "C.UTF-8"}
+ALONE: Final = ("unshare", "--net")
+_NEW_NETWORK: Final = 0x40000000  # unshare(2): CLONE_NEWNET
 _SECONDS: Final = 60.0
 _PIECE: Final = 65_536
 
@@ -33,27 +39,65 @@ _PIECE: Final = 65_536
 
 
 def run(
-    arguments: list[str], folder: Path, variables: dict[str, str], stdin: bytes
+    arguments: list[str], folder: Path, variables: dict[str, str], stdin: bytes, *, out: str = "", alone: bool = False
 ) -> subprocess.CompletedProcess[bytes]:
-    """One command without a terminal, forked where that is the same as started."""
-    if forking.COLD or {name: value for name, value in variables.items() if name.startswith(_SHAPING)} != _LOCALE:
-        return subprocess.run(
-            [KEYWAY, *arguments], cwd=folder, env=variables, input=stdin, capture_output=True, timeout=_SECONDS,
-            check=False,
-        )  # fmt: skip
-    return _fork(arguments, folder, variables, stdin)
+    """One command without a terminal, to its end."""
+    return Piped(arguments, folder, variables, stdin, out=out, alone=alone).end()
 
 
-def _fork(
-    arguments: list[str], folder: Path, variables: dict[str, str], stdin: bytes
-) -> subprocess.CompletedProcess[bytes]:
-    (theirs_in, ours_in), (out, theirs_out), (err, theirs_err) = os.pipe(), os.pipe(), os.pipe()
-    sent = (theirs_in, theirs_out, theirs_err)
-    child = _forker().fork(sent, arguments=arguments, folder=str(folder), variables=variables)
-    for number in sent:
-        os.close(number)
-    told = _talk(child.pid, stdin, ours_in, [out, err])
-    return subprocess.CompletedProcess(arguments, child.wait(_SECONDS), *told)
+class Piped:
+    """A command without a terminal. `out` is a file for what it prints; `alone` has no network."""
+
+    def __init__(
+        self,
+        arguments: list[str],
+        folder: Path,
+        variables: dict[str, str],
+        stdin: bytes,
+        *,
+        out: str = "",
+        alone: bool = False,
+    ) -> None:
+        (theirs_in, self._into), (ours_out, theirs_out), (ours_err, theirs_err) = os.pipe(), os.pipe(), os.pipe()
+        sent = [theirs_in, theirs_out, theirs_err]
+        if out:
+            os.close(theirs_out)
+            sent[1] = os.open(out, os.O_WRONLY)
+        self._arguments, self._outs = arguments, [ours_out, ours_err]
+        self.process = start(arguments, folder, variables, sent, alone=alone)
+        for number in sent:
+            os.close(number)
+        os.set_blocking(self._into, False)
+        self._left = stdin
+        if stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._left = stdin[os.write(self._into, stdin) :]
+
+    def end(self) -> subprocess.CompletedProcess[bytes]:
+        """How it ended, and what it said until then."""
+        told = _talk(self.process.pid, self._left, self._into, self._outs)
+        return subprocess.CompletedProcess(self._arguments, self.process.wait(_SECONDS), *told)
+
+
+def start(
+    arguments: list[str],
+    folder: Path,
+    variables: dict[str, str],
+    streams: Sequence[int],
+    *,
+    alone: bool = False,
+    cold: bool = False,
+) -> subprocess.Popen[bytes] | forking.Fork:
+    """One command with these streams, forked where that is the same as started."""
+    shaping = {name: value for name, value in variables.items() if name.startswith(_SHAPING)}
+    if not (cold or forking.COLD) and shaping == _LOCALE:
+        asked = {"arguments": arguments, "folder": str(folder), "variables": variables, "alone": alone}
+        return _forker().fork(streams, **asked)
+    taken, given, told = streams
+    command = [*(ALONE if alone else ()), KEYWAY, *arguments]
+    return subprocess.Popen(
+        command, cwd=folder, env=variables, stdin=taken, stdout=given, stderr=told, start_new_session=True
+    )
 
 
 def _talk(pid: int, stdin: bytes, into: int, outs: list[int]) -> list[bytes]:
@@ -61,7 +105,6 @@ def _talk(pid: int, stdin: bytes, into: int, outs: list[int]) -> list[bytes]:
     said = {number: bytearray() for number in outs}
     left, deadline = memoryview(stdin), time.monotonic() + _SECONDS
     writing = [into]
-    os.set_blocking(into, False)
     if not left:
         os.close(writing.pop())
     reading = list(outs)
@@ -109,8 +152,11 @@ def _load() -> None:
     gc.freeze()
 
 
-def _become(arguments: list[str], folder: str, variables: dict[str, str]) -> None:
+def _become(arguments: list[str], folder: str, variables: dict[str, str], *, alone: bool) -> None:
     """Makes this process what the installed command is when it starts."""
+    os.setsid()
+    if alone and ctypes.CDLL(None, use_errno=True).unshare(_NEW_NETWORK):
+        raise OSError(ctypes.get_errno(), "no network of its own")
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)

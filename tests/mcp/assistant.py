@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import forking
+import warm_mcp
 from beside import Beside
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
@@ -66,14 +68,18 @@ def _texts(told: Any) -> Iterator[str]:
 
 @asynccontextmanager
 async def assistant(
-    person: Person, beside: Beside | None, options: Sequence[str] = (), *, mode: str = "auto", name: str = NAME
+    person: Person, beside: Beside | None, options: Sequence[str] = (), *, mode: str = "auto", cold: bool = False
 ) -> AsyncIterator[Assistant]:
-    """A connected assistant. `mode` is the era of the protocol; without a person beside it there is no browser."""
+    """A connected assistant. `mode` is the era of the protocol; without a person beside it there is no browser.
+
+    `cold` starts the server as an assistant would.
+    """
     browser = {"BROWSER": beside.browser} if beside else {}
+    started = (KEYWAY, ["mcp", *options]) if cold or forking.COLD else warm_mcp.command(*options)
     server = StdioServerParameters(
-        command=KEYWAY, args=["mcp", *options], env=person.variables | browser, cwd=person.clone
+        command=started[0], args=started[1], env=person.variables | browser, cwd=person.clone
     )
     with Path(person.home, "server.log").open("w", encoding="utf-8") as errors:  # noqa: ASYNC230 - once, at the start
         transport = stdio_client(server, errlog=errors)
-        async with Client(transport, client_info=Implementation(name=name, version="1.0"), mode=mode) as client:
+        async with Client(transport, client_info=Implementation(name=NAME, version="1.0"), mode=mode) as client:
             yield Assistant(client)

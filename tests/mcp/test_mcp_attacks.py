@@ -93,7 +93,7 @@ def test_what_is_started_does_not_get_the_token(owner: Person, beside: Beside, t
     owner.variables["BROWSER"] = f"{shlex.quote(str(program))} %s"
 
     async def conversation() -> None:
-        async with assistant(owner, None) as connected:
+        async with assistant(owner, None, cold=True) as connected:
             assert "said no" in (await connected.call("keyway_set_secret", name="KEY")).json["error"]
             assert (await connected.call("keyway_list_secrets")).json["count"] == 0
 

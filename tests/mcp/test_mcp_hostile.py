@@ -26,7 +26,7 @@ def fill(owner: Person, environment: str, values: dict[str, str]) -> None:
 async def attack(owner: Person, token: str, beside: Beside, script: list[Call]) -> Assistant:
     """Calls one after another, by an assistant whose person allows every program and refuses all else."""
     owner.variables["KEYWAY_TOKEN"] = token
-    async with assistant(owner, beside) as hostile:
+    async with assistant(owner, beside, cold=True) as hostile:
         for tool, arguments in script:
             await hostile.call(tool, **arguments)
     return hostile

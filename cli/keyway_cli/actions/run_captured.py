@@ -44,7 +44,7 @@ class Known:
         new = [text for text in texts if text not in self._texts]
         if new:
             self._texts.update(dict.fromkeys(new))
-            self._strict = Strict(self._texts)
+            self._strict.add(new)
 
     def redact(self, output: bytes) -> str:
         """An output without any of it."""

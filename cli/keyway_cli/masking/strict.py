@@ -47,13 +47,17 @@ class Strict:
     """Cuts what could tell something of these values out of a text."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        wanted = [value for value in dict.fromkeys(values) if is_masked(value)]
         self._raw: Final[set[bytes]] = set()
         self._folded: Final[set[bytes]] = set()
         self._squeezed: Final[set[bytes]] = set()
         self._numeric: Final[set[bytes]] = set()
-        for value in wanted:
-            self._add(value)
+        self.add(values)
+
+    def add(self, values: Iterable[str]) -> None:
+        """More of them."""
+        for value in dict.fromkeys(values):
+            if is_masked(value):
+                self._add(value)
 
     def redact(self, output: bytes) -> str:
         """The text of what was printed; each piece of a value, and each run that looks random, as one mark."""
@@ -71,18 +75,14 @@ class Strict:
         self._raw.update(_pieces(raw, RAW))
         raw = raw[:_MOST_BYTES]
         text = raw.decode(errors="ignore")
-        for form in (
-            *text_forms(text),
-            raw[::-1],
-            codecs.encode(text, "rot13").encode(),
-            *base64_forms(raw),
-            *_other_bases(raw),
-        ):
-            self._folded.update(_pieces(form.lower(), FOLDED))
-            self._squeezed.update(_pieces(_NOT_ALNUM.sub(b"", form.lower()), SQUEEZED))
-        for form in (*base64_forms(raw[::-1]), *(again for once in base64_forms(raw) for again in base64_forms(once))):
-            self._folded.update(_pieces(form.lower(), FOLDED + 1))
-        for form in _numbers(raw):
+        once = base64_forms(raw)
+        rotated = codecs.encode(text, "rot13").encode()
+        for form in _lowered((*text_forms(text), raw[::-1], rotated, *once, *_other_bases(raw))):
+            self._folded.update(_pieces(form, FOLDED))
+            self._squeezed.update(_pieces(_NOT_ALNUM.sub(b"", form), SQUEEZED))
+        for form in _lowered((*base64_forms(raw[::-1]), *(twice for one in once for twice in base64_forms(one)))):
+            self._folded.update(_pieces(form, FOLDED + 1))
+        for form in _lowered(_numbers(raw)):
             self._numeric.update(_pieces(form, NUMERIC))
 
     def _plain(self, text: bytes) -> Iterator[tuple[int, int]]:
@@ -113,6 +113,11 @@ def _hits(text: bytes, grams: set[bytes], size: int) -> list[tuple[int, int]]:
     return [(place, place + size) for place in range(len(text) - size + 1) if text[place : place + size] in grams]
 
 
+def _lowered(forms: Iterable[bytes]) -> set[bytes]:
+    """Without the case, and what is the same then once."""
+    return {form.lower() for form in forms}
+
+
 def _pieces(form: bytes, size: int) -> Iterator[bytes]:
     return (form[place : place + size] for place in range(len(form) - size + 1))
 
@@ -129,7 +134,7 @@ def _numbers(raw: bytes) -> Iterator[bytes]:
     """Every byte as a number, in the ways in which dumps and escapes write them, without what stands between."""
     turned = raw[::-1]
     for one in (raw, turned):
-        yield from (form.lower() for form in hex_forms(one))
+        yield from hex_forms(one)
         yield "".join(f"x{byte:02x}" for byte in one).encode()
         yield "".join(f"0x{byte:02x}" for byte in one).encode()
         yield "".join(f"0x{byte:x}" for byte in one).encode()
