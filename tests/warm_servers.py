@@ -28,7 +28,7 @@ _SERVERS: Final = {
     "keyway_dashboard": "dashboard",
     "keyway_standalone.github_standin": "github",
 }
-_LATER: Final = ("keyway_backend.db.migrate",)
+_LATER: Final = {"keyway_backend": ("keyway_backend.db.migrate", "httpcore")}
 _SECONDS: Final = 240.0
 # By these variables Python and its libraries become others when they load.
 _SHAPING: Final = ("PYTHON", "LANG", "LC_", "LD_", "TZ", "GRPC_SSL", "GRPC_VERBOSITY", "MALLOC")
@@ -107,9 +107,8 @@ def _become(module: str, arguments: list[str], variables: dict[str, str], folder
 
 def _load(module: str) -> Any:
     made = importlib.import_module(f"{module}.__main__")
-    for name in _LATER:
-        if name.startswith(module):
-            importlib.import_module(name)
+    for name in _LATER.get(module, ()):
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     return made
