@@ -36,13 +36,11 @@ class Control:
 
     def login(self, role: str) -> str:
         """The present login of one of the cast (`github_standin.seeding`): founder, teammate, … stranger, outsider."""
-        world = self.world()
-        return str(world["users"][str(world["cast"][role])]["login"])
+        return str(self.do("login", role=role)["login"])
 
     def repo(self, place: str) -> Json:
         """The repository of a place (private, public, other, bare): id, full_name, owner_id, visibility, …"""
-        world = self.world()
-        found: Json = world["repos"][str(world["places"][place])]
+        found: Json = self.do("place", place=place)
         return found
 
     def approve_device(self, user_code: str, login: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -24,12 +27,18 @@ def make_app(settings: Settings) -> Guard:
     """The stand-in for these settings; its world is the kept one, or a new one of the seed."""
     world = World.load(settings.state) if settings.state.exists() else make_world(settings.seed)
     github = Github(settings, world, Grants(settings.state.with_name("grants.json")), Faults())
-    github.save()
     parts = [api_user, api_repos, api_orgs, api_app, oauth, oidc, pages]
     if settings.control_token:
         parts.append(controls)
     routes = [route for part in parts for route in part.ROUTES]
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        github.end()
+
     app = Starlette(
+        lifespan=lifespan,
         routes=[Route("/_ready", _ready), *routes],
         exception_handlers={
             ApiError: _api_error,

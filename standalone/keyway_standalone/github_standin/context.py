@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from .faults import Faults
 from .grants import Grants
+from .keeping import Keeper
 from .render import Json, Renderer
 from .settings import Settings
 from .webhooks import Hooks
@@ -60,10 +61,13 @@ class Github:
     def __post_init__(self) -> None:
         """Nothing was sent yet."""
         self.hooks = Hooks(self.settings)
+        self.keeper = Keeper(lambda: self.world.save(self.settings.state))
+        self.keeper.write()
 
-    def save(self) -> None:
-        """Keeps the world for the next start."""
-        self.world.save(self.settings.state)
+    def end(self) -> None:
+        """Keeps what changed for the next start."""
+        self.keeper.end()
+        self.grants.keeper.end()
 
 
 def github_of(request: Request) -> Github:

@@ -25,8 +25,12 @@ Action = Callable[[Github, Arguments], Any]
 def _world(github: Github, _given: Arguments) -> Any:
     world = github.world
     shown = asdict(world) | {"app_id": github.settings.app_id}
-    shown["repos"] = {repo.id: asdict(repo) | {"full_name": world.full_name(repo)} for repo in world.repos.values()}
+    shown["repos"] = {repo.id: _shown(github, repo) for repo in world.repos.values()}
     return shown
+
+
+def _shown(github: Github, repo: Repo) -> dict[str, Any]:
+    return asdict(repo) | {"full_name": github.world.full_name(repo)}
 
 
 def _decide_device(github: Github, given: Arguments) -> Any:
@@ -266,6 +270,16 @@ def _clear_faults(github: Github, _given: Arguments) -> Any:
     return {"met": met}
 
 
+def _login(github: Github, given: Arguments) -> Any:
+    """role: one of the cast."""
+    return {"login": github.world.users[github.world.cast[given["role"]]].login}
+
+
+def _place(github: Github, given: Arguments) -> Any:
+    """place: private, public, other or bare."""
+    return _shown(github, github.world.repos[github.world.places[given["place"]]])
+
+
 def _calls(github: Github, _given: Arguments) -> Any:
     return github.calls
 
@@ -277,7 +291,7 @@ def _reset_calls(github: Github, _given: Arguments) -> Any:
 
 
 _ACTIONS: Final[dict[str, Action | Callable[[Github, Arguments], Awaitable[Any]]]] = {
-    "world": _world, "calls": _calls, "reset-calls": _reset_calls,
+    "world": _world, "login": _login, "place": _place, "calls": _calls, "reset-calls": _reset_calls,
     "decide-device": _decide_device, "expire-devices": _expire_devices,
     "rest-device": _rest_device,
     "set-role": _set_role, "set-member": _set_member, "set-base-role": _set_base_role,
@@ -312,7 +326,7 @@ async def control(request: Request) -> Response:
         return JSONResponse({"message": "no such person, repository, organisation or code"}, 404)
     except (KeyError, TypeError, ValueError) as error:
         return JSONResponse({"message": f"wrong arguments: {error}"}, 400)
-    github.save()
+    github.keeper.changed()
     if told is not None and manner is not None:
         done["deliveries"] = await github.hooks.tell(told(), manner)
     return JSONResponse(done)

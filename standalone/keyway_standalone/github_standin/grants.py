@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from .keeping import Keeper
+
 USER_TOKEN_SECONDS: Final = 28_800
 REFRESH_TOKEN_SECONDS: Final = 15_897_600
 INSTALLATION_TOKEN_SECONDS: Final = 3_600
@@ -78,6 +80,7 @@ class Grants:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.keeper = Keeper(self._save)
         self.tokens: dict[str, Token] = {}
         self.devices: dict[str, DeviceCode] = {}
         self.codes: dict[str, AuthorizationCode] = {}
@@ -89,7 +92,7 @@ class Grants:
         """A new token; only its hash is kept."""
         text = _random(token.kind)
         self.tokens[hash_of(text)] = token
-        self._save()
+        self.keeper.changed()
         return text
 
     def issue_pair(self, user_id: int, *, seconds: int = USER_TOKEN_SECONDS) -> tuple[str, str]:
@@ -98,7 +101,7 @@ class Grants:
         access = self.issue(Token("ghu", now + seconds, user_id))
         refresh = self.issue(Token("ghr", now + REFRESH_TOKEN_SECONDS, user_id, partner=hash_of(access)))
         self.tokens[hash_of(access)].partner = hash_of(refresh)
-        self._save()
+        self.keeper.changed()
         return access, refresh
 
     def find(self, text: str) -> Token | None:
@@ -111,7 +114,7 @@ class Grants:
         gone = self.tokens.pop(hash_of(text), None)
         if gone:
             self.tokens.pop(gone.partner, None)
-            self._save()
+            self.keeper.changed()
 
     def revoke_where(self, **wanted: int) -> int:
         """Ends every token whose fields equal `wanted`; how many these were."""
@@ -122,7 +125,7 @@ class Grants:
         ]
         for key in doomed:
             del self.tokens[key]
-        self._save()
+        self.keeper.changed()
         return len(doomed)
 
     def start_device(self) -> DeviceCode:

@@ -123,7 +123,7 @@ async def install_consent(request: Request) -> Response:
     if found is None:
         found = Installation(github.world.new_id(), account.id)
         github.world.installations[found.id] = found
-        github.save()
+        github.keeper.changed()
         await github.hooks.tell(Teller(github).installation("created", found, repositories=[]), Manner())
     target = f"{github.settings.callbacks[0]}/v1/auth/callback"
     consent = AuthorizationCode(user.id, target, "", time.time() + CODE_SECONDS)
