@@ -1,7 +1,8 @@
 """Everybody who may call any route, and everything that a route may name: the axes of the matrix of all routes.
 
 What is laid out goes the way that it goes in life: roles on GitHub's side, sign-ins, vaults and values over the public
-API. Only API keys are written as the backend writes them (`keys`), because their variety is what is looked at.
+API. API keys are written as the backend writes them (`keys`), because their variety is what is looked at, and so are
+sessions of one person beside the first.
 """
 
 from __future__ import annotations
@@ -163,9 +164,8 @@ def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = Non
     logins = {name: github.user(name.replace(" ", "-")) for name in PEOPLE}
     names, ids = _repositories(github, logins)
     with ThreadPoolExecutor(6) as pool:
-        asked = [name for name in PEOPLE for _ in range(SESSIONS)]
-        made = list(pool.map(lambda name: (name, sign_in(stack, logins[name])), asked))
-    sessions = {name: [token for who, token in made if who == name] for name in PEOPLE}
+        signed_in = list(pool.map(lambda name: sign_in(stack, logins[name]), PEOPLE))
+    sessions = {name: [token, *_further(stack, token)] for name, token in zip(PEOPLE, signed_in, strict=True)}
     keepers = {"own": "org owner", "sibling": "org owner", "public": "org owner", "foreign": "outsider"}
     grounds = {
         label: planted(stack, sessions[keepers.get(label, "creator")][0], label, names[label], ids.get(label, ()))
@@ -187,6 +187,20 @@ def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = Non
     github.do("set-role", repo=names["own"], login=logins["removed"], role=None, webhook=True)
     github.do("suspend", login=grounds["suspended"].owner, webhook=True)
     return crowd
+
+
+def _further(stack: Stack, token: str) -> list[str]:
+    """More sessions of the same person, each with its own share of the limits: rows like that of the first."""
+    known = claims(token)
+    numbers = [str(uuid4()) for _ in range(SESSIONS - 1)]
+    keys.sql(
+        stack,
+        "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', number))).*"
+        " FROM sessions s, unnest(%s::text[]) AS number WHERE s.id = %s",
+        numbers,
+        known["sid"],
+    )
+    return [jwt.encode(known | {"sid": number}, stack.instance.jwt_secret, algorithm="HS256") for number in numbers]
 
 
 def _repositories(github: stage.GitHub, logins: Mapping[str, str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
