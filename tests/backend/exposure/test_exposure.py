@@ -15,6 +15,7 @@ from keyway_standalone.processes import Stack
 from stack import sign_in
 
 from tests.oracle import stage
+from tests.oracle.keys import environment_ids, give
 from tests.oracle.stage import GitHub, Home
 from tests.oracle.wire import Answer, Call, bearer, send
 
@@ -71,6 +72,14 @@ def case(stack: Stack) -> Case:
     return Case(home, reader, login, stage.stranger(stack))
 
 
+def beside(home: Home, roles: dict[str, str] | None = None) -> Home:
+    """A further vault of the same administrator."""
+    name = f"{home.full_name}-too"
+    number = GitHub(home.stack).repo(name, {home.admin: "admin"} | (roles or {}))
+    vault_id = stage.create_vault(home.stack, home.token, name)
+    return Home(home.stack, name, number, home.owner_id, home.admin, home.token, vault_id)
+
+
 class TestRefuses:
     """Whom nothing is told."""
 
@@ -111,6 +120,28 @@ class TestRefuses:
         mine = case.home.get(f"/v1/vaults/{case.home.full_name}/exposure").json()["data"]
         [hidden] = [s["secretId"] for p in mine for s in p["secrets"] if s["key"] == "HIDDEN"]
         assert case.get(f"/v1/vaults/{case.home.full_name}/secrets/{hidden}/access-history", case.reader).status == 403
+
+    def test_a_bound_key_counts_what_it_may_see(self, stack: Stack) -> None:
+        """Its vaults and its environments alone, in numbers too."""
+        home = stage.home(stack, "bound", keep=False)
+        other = beside(home)
+        for place, environment in ((home, "development"), (home, "staging"), (other, "development")):
+            assert place.push({"A": "1"}, environment).status == 200
+            stage.pull(stack, home.token, place.full_name, environment)
+        inside = environment_ids(stack, home.vault_id)["staging"]
+        keys = {
+            3: give(stack, home.token),
+            2: give(stack, home.token, vaults=[home.vault_id]),
+            1: give(stack, home.token, vaults=[home.vault_id], environments=[inside]),
+            0: give(stack, home.token, vaults=[]),
+        }
+        for seen, key in keys.items():
+            data = send(home.base, Call("GET", "/v1/users/me/exposure", (bearer(key.token),))).json()["data"]
+            assert (data["summary"]["secrets"], data["summary"]["accesses"]) == (seen, seen)
+            exposure = send(home.base, Call("GET", "/v1/users/me/security/overview", (bearer(key.token),))).json()[
+                "data"
+            ]["exposure"]
+            assert (exposure["secretsAccessed"], exposure["usersWithAccess"]) == (seen, min(seen, 1))
 
     @pytest.mark.parametrize("query", ["startDate=soon", "endDate=2026-13-01", "limit=0", "offset=-1", "limit=x"])
     def test_wrong_questions_are_400(self, case: Case, query: str) -> None:
@@ -154,10 +185,8 @@ class TestTells:
     def test_a_report_in_parts(self, stack: Stack) -> None:
         """Parts are the whole, cut; each has the numbers of the whole, one after the end too."""
         home = stage.home(stack, "parts", keep=False)
-        login, beside = home.login_with("write"), f"{home.full_name}-too"
-        number = GitHub(stack).repo(beside, {home.admin: "admin", login: "write"})
-        vault_id = stage.create_vault(stack, home.token, beside)
-        other = Home(stack, beside, number, home.owner_id, home.admin, home.token, vault_id)
+        login = home.login_with("write")
+        other = beside(home, {login: "write"})
         for place in (home, other):
             assert place.push({"A": "1", "B": "2", "C": "3"}, "development").status == 200
             stage.pull(stack, sign_in(stack, login), place.full_name, "development")

@@ -294,6 +294,9 @@ def test_nobody_saw_what_was_away_at_their_revision(stack: Stack) -> None:
     assert totals(play)[0] == {"users": 1, "secrets": 1, "accesses": 1}
     sum_lives(stack, 100)
     assert totals(play)[0] == {"users": 1, "secrets": 1, "accesses": 1}
+    play.pull("development")
+    assert totals(play)[0]["secrets"] == len({"A", "B"})
+    assert totals(play)[0]["accesses"] == len("BAB")
 
 
 @pytest.mark.prove
