@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from keyway_core.roles import EnvironmentType, Role, Verb
@@ -18,6 +19,7 @@ from keyway_backend.access.store import RoleRow
 from keyway_backend.platform.metrics import integrity_alarm
 
 Row = Mapping[str, Any]
+_KNOWN: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +112,21 @@ def type_mac(macs: Macs, vault_id: UUID, environment_id: UUID, kind: Environment
 
 def _environment(row: Row, macs: Macs) -> Environment:
     fields = (row["vault_id"], row["environment_id"], row["environment_type"])
-    if macs.fits(row["type_mac"], Purpose.ENVIRONMENT_TYPE, *fields):
-        kind = EnvironmentType(row["environment_type"])
-    else:
+    proven = _proven(macs, row["type_mac"], row["environment_name"], *fields)
+    if proven is None:
         integrity_alarm("environment_type", environment_id=str(row["environment_id"]))
-        kind = EnvironmentType.PROTECTED
-    return Environment(row["environment_id"], row["environment_name"], kind)
+        return Environment(row["environment_id"], row["environment_name"], EnvironmentType.PROTECTED)
+    return proven
+
+
+@lru_cache(maxsize=_KNOWN)
+def _proven(
+    macs: Macs, mac: bytes, name: str, vault_id: UUID, environment_id: UUID, environment_type: str
+) -> Environment | None:
+    """The environment of a row with this code; None when the code is not ours. Lists are the same at every request."""
+    if not macs.fits(mac, Purpose.ENVIRONMENT_TYPE, vault_id, environment_id, environment_type):
+        return None
+    return Environment(environment_id, name, EnvironmentType(environment_type))
 
 
 def _rules(row: Row, macs: Macs) -> Rules:

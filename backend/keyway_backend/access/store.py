@@ -115,10 +115,12 @@ _ONE_ENVIRONMENT: Final[dict[type, LiteralString]] = {
 _ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
     Named: _HEAD + _NAMED + _ENVIRONMENTS + _RULES + _ORDER,
     Numbered: _HEAD + _NUMBERED + _ENVIRONMENTS + _RULES + _ORDER,
-    Known: _HEAD + _KNOWN + _ENVIRONMENTS + _RULES + _ORDER,
     Listed: _HEAD + _LISTED + _ENVIRONMENTS + _RULES + _ORDER,
 }
 _BARE: Final[LiteralString] = _HEAD + _KNOWN + _NO_ENVIRONMENT + _RULES + _ORDER
+_ENVIRONMENTS_OF: Final[LiteralString] = """
+    SELECT vault_id, id AS environment_id, name AS environment_name, type AS environment_type, type_mac
+    FROM environments WHERE vault_id = ANY(%(vaults)s) AND deleted_at IS NULL ORDER BY display_order, name"""
 
 _REMEMBER: Final[LiteralString] = """
     INSERT INTO role_cache (
@@ -213,11 +215,21 @@ async def look_up(
             values |= {"repository_id": repository_id}
         case Listed(repository_ids):
             values |= {"repository_ids": repository_ids}
-        case Known(bare=True):
-            return await rows(connection, _BARE, **values)
+        case Known(bare):
+            known = await rows(connection, _BARE, **values)
+            return known if bare else await _with_environments(connection, known)
     if environment is None:
         return await rows(connection, _ALL_ENVIRONMENTS[type(where)], **values)
     return await rows(connection, _ONE_ENVIRONMENT[type(where)], **values, environment=environment)
+
+
+async def _with_environments(connection: Connection, vaults: list[DictRow]) -> list[DictRow]:
+    """A row per environment of each vault. What is told of a vault is many columns: with hundreds of vaults it costs
+    more to send and to read it once more for each environment than to ask twice."""
+    there: dict[UUID, list[DictRow]] = {row["vault_id"]: [] for row in vaults}
+    for one_of_them in await rows(connection, _ENVIRONMENTS_OF, vaults=list(there)):
+        there[one_of_them["vault_id"]].append(one_of_them)
+    return [row | environment for row in vaults for environment in there[row["vault_id"]] or [{}]]
 
 
 @dataclass(frozen=True, slots=True)

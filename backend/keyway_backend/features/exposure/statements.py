@@ -106,13 +106,17 @@ _REST: Final[LiteralString] = """,
 _PAIRS: Final[LiteralString] = """
     ),
     lines AS MATERIALIZED (
-        SELECT coalesce(origin_value_id, id) AS root, secret_id, environment_id, max(from_revision) AS newest,
-            bool_or(to_revision IS NULL) AS live
-        FROM secret_values
-        WHERE (environment_id = ANY(ARRAY(SELECT DISTINCT place FROM whole))
-                OR id = ANY(ARRAY(SELECT root FROM roots EXCEPT SELECT id FROM held))
-                OR origin_value_id = ANY(ARRAY(SELECT root FROM roots)))
-            AND environment_id IN (SELECT environment_id FROM places)
+        SELECT root, secret_id, environment_id, max(since) AS newest, bool_or(until = 2147483647) AS live FROM (
+            SELECT root, secret_id, place AS environment_id, since, until FROM held
+            UNION ALL
+            SELECT coalesce(v.origin_value_id, v.id), v.secret_id, v.environment_id, v.from_revision,
+                coalesce(v.to_revision, 2147483647)
+            FROM secret_values AS v
+            WHERE (v.id = ANY(ARRAY(SELECT root FROM roots EXCEPT SELECT id FROM held))
+                    OR v.origin_value_id = ANY(ARRAY(SELECT root FROM roots)))
+                AND v.environment_id <> ALL(ARRAY(SELECT DISTINCT place FROM whole))
+        ) AS every
+        WHERE environment_id IN (SELECT environment_id FROM places)
             AND (%(secret)s::uuid IS NULL OR secret_id = %(secret)s)
         GROUP BY 1, 2, 3
     ),
