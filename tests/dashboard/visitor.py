@@ -64,7 +64,10 @@ class Visitor:
         """Any request of this session; `at` is the loopback address that it comes from, unless it is the usual one."""
         sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.jar.items()), **(headers or {})}
         if at is None:
-            return self._kept(self.client.request(method, path, headers=sent, **more))
+            answer = self._kept(self.client.request(method, path, headers=sent, **more))
+            # Of what somebody sees who is signed in no cache keeps anything. The badge holds nothing of anybody.
+            assert path.startswith("/badge.svg") or answer.headers["cache-control"] == "no-store", path
+            return answer
         transport = httpx.HTTPTransport(local_address=at, verify=TLS)
         with httpx.Client(base_url=self.origin, transport=transport, timeout=20) as client:
             return client.request(method, path, headers=sent, **more)
