@@ -288,12 +288,12 @@ def try_out(scene: Scene, verb: str, situation: str, mode: str) -> None:
 
 
 def modes(situation: str, number: int) -> tuple[str, ...]:
-    """What works is tried both ways, every second failure in one of them; the long run has all failures in both."""
+    """What works is tried both ways, every failure in one of them; the long run has the failures in both."""
     if situation == "conflict":
         return ("term",)
     if situation == "works":
         return ("pipe", "term")
-    return (("pipe", "term")[number // 2 % 2],) if number % 2 else ()
+    return (("pipe", "term")[number % 2],)
 
 
 REGISTERED = [verb for verb in TABLE if verb in VERBS]
