@@ -17,9 +17,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from keyway_dashboard.settings import SettingsError, load
 from keyway_standalone.ports import free_port
 
 SESSION_SECRET = secrets.token_urlsafe(32)
+# Each of them is wrong by itself.
+WRONG = {
+    "PORT": "many",
+    "API_URL": "ftp://canary",
+    "LOG_LEVEL": "canary",
+    "DASHBOARD_SESSION_SECRET": "canary-too-short",
+    "DASHBOARD_HOP_SECRET": "canary-too-short",
+    "TRUSTED_PROXIES": "canary",
+    "DASHBOARD_HOP_SECRET_FILE": "/nothing/canary",
+}
 HEALTHY = b'{"status":"healthy","version":"9.8.7"}'
 
 
@@ -105,31 +116,28 @@ def client(backend: ScriptedBackend, tmp_path_factory: pytest.TempPathFactory) -
 class TestRefusals:
     """What it does not do."""
 
-    @pytest.mark.parametrize(
-        ("variable", "value"),
-        [
-            ("PORT", "many"),
-            ("API_URL", "ftp://canary"),
-            ("LOG_LEVEL", "canary"),
-            ("DASHBOARD_SESSION_SECRET", "canary-too-short"),
-            ("DASHBOARD_HOP_SECRET", "canary-too-short"),
-            ("TRUSTED_PROXIES", "canary"),
-            ("DASHBOARD_HOP_SECRET_FILE", "/nothing/canary"),
-        ],
-    )
-    def test_a_wrong_variable_stops_the_start_with_a_line_that_names_it_and_not_its_value(
+    @pytest.mark.parametrize(("variable", "value"), WRONG.items())
+    def test_a_wrong_variable_is_told_in_a_line_that_names_it_and_not_its_value(
         self, variable: str, value: str
     ) -> None:
-        """A wrong variable ends the process with status 78 and one line with its name, without its value."""
+        """One line for it, and none for those that are right."""
+        with pytest.raises(SettingsError) as told:
+            load({"DASHBOARD_SESSION_SECRET": SESSION_SECRET, variable: value})
+        assert str(told.value).startswith(f"{variable}: ")
+        assert "\n" not in str(told.value)
+        assert value not in str(told.value)
+
+    def test_wrong_variables_stop_the_start(self) -> None:
+        """The process ends with status 78 and a line for each of them, without their values."""
         done = subprocess.run(
             [sys.executable, "-m", "keyway_dashboard"],
-            env={"PATH": os.environ["PATH"], "DASHBOARD_SESSION_SECRET": SESSION_SECRET, variable: value},
-            capture_output=True, text=True, check=False, timeout=60,
+            env={"PATH": os.environ["PATH"], **WRONG}, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.returncode == 78
-        assert done.stderr.startswith(f"keyway-dashboard: {variable}: ")
-        assert done.stderr.count("\n") == 1
-        assert value not in done.stderr
+        lines = done.stderr.splitlines()
+        assert {line.split(":")[1].strip() for line in lines} == set(WRONG)
+        assert {line.split(":")[0] for line in lines} == {"keyway-dashboard"}
+        assert [value for value in WRONG.values() if value in done.stderr] == []
 
     @pytest.mark.parametrize("path", ["/nothing", "/static/../settings.py", "/v1/vaults"])
     def test_an_address_that_does_not_exist_gets_a_clear_page(self, client: httpx.Client, path: str) -> None:

@@ -158,7 +158,8 @@ class TestSignIn:
             expect(page.get_by_role("heading", name="Sign in to Keyway")).to_be_visible()
 
     def test_a_revoked_session_leads_to_sign_in_and_back(self, site: Site) -> None:
-        """One device ends the other's session; the other signs in again and is back where it was."""
+        """One device ends the other's session; the other signs in again and is back where it was. Then all others end
+        at once, and this one stays."""
         login = site.person()
         with site.window(login) as first, site.window() as second:
             site.sign_in(second.page, login)
@@ -171,6 +172,12 @@ class TestSignIn:
             other.get_by_role("link", name="Continue with GitHub").click()
             site.consent(other, login)
             expect(other).to_have_url(f"{site.url}/settings?tab=profile")
+            page = first.go("/settings/sessions")
+            page.get_by_role("button", name="End all others").first.click()
+            page.get_by_role("dialog").get_by_role("button", name="End all others").click()
+            expect(page.get_by_role("status").filter(has_text="1 other session ended.")).to_be_visible()
+            expect(second.go("/settings").get_by_role("heading", name="Sign in to Keyway")).to_be_visible()
+            expect(first.go("/settings").get_by_role("heading", name=login)).to_be_visible()
 
     def test_the_backend_learns_the_address_and_the_agent_of_the_browser(self, site: Site, home: Home) -> None:
         """The list of sessions names the browser and where it is, not the dashboard that asked for it."""

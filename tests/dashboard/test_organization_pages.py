@@ -11,6 +11,7 @@ import pytest
 from dashboard_browser import Site, Window
 from keyway_core.roles import EnvironmentType, Role, Verb, matrix_allows
 from keyway_dashboard.features.organizations import models
+from keyway_standalone.processes import Stack
 from oracle import stage
 from oracle.stage import GitHub, Home
 from oracle.wire import Call, bearer, send
@@ -18,7 +19,7 @@ from playwright.sync_api import expect
 from stack import running_stack, sign_in
 from visitor import Visitor
 
-from tests.standins.stripe import KEY, SECRET, running_stripe
+from tests.standins.stripe import KEY, SECRET, Stripe, running_stripe
 
 
 @dataclass
@@ -184,43 +185,76 @@ def test_an_owner_connects_looks_and_saves(site: Site, org: Org) -> None:
         assert window.complaints == []
 
 
+@dataclass
+class Shop:
+    """An installation that sells plans, and the seller."""
+
+    site: Site
+    stripe: Stripe
+
+    def sold(self, number: int) -> None:
+        """The seller says that an organisation has a subscription."""
+        made = self.stripe.put({"keyway_org_id": str(number)}, "team")
+        payload = self.stripe.event("customer.subscription.updated", made)
+        headers = (("Content-Type", "application/json"), ("Stripe-Signature", self.stripe.sign(payload)))
+        told = Call("POST", "/v1/billing/webhook", headers, form=payload)
+        assert send(self.site.stack.api_url, told).status == 200
+
+
 @pytest.fixture(scope="module")
-def shop(site: Site) -> Iterator[Site]:
-    """An installation that sells plans."""
+def shop(site: Site) -> Iterator[Shop]:
+    """With billing on."""
     with running_stripe() as stripe:
         on = {"BILLING_ENABLED": "true", "STRIPE_SECRET_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET}
         with running_stack(backend_env=on | {"STRIPE_API_BASE": stripe.url}, with_dashboard=True) as stack:
-            yield Site(stack, site.browser)
+            yield Shop(Site(stack, site.browser), stripe)
 
 
-def team(shop: Site) -> tuple[str, str, str]:
+@dataclass
+class Team:
     """A connected organisation with an owner and a member."""
-    github = GitHub(shop.stack)
+
+    login: str
+    number: int
+    boss: str
+    worker: str
+
+
+def team(stack: Stack) -> Team:
+    """A new one."""
+    github = GitHub(stack)
     boss, worker = github.user("boss"), github.user("worker")
-    login, _ = github.org("firm", boss)
+    login, number = github.org("firm", boss)
     github.do("set-member", org=login, login=worker, role="member")
     github.do("install", login=login)
-    headers = (bearer(sign_in(shop.stack, boss)),)
-    assert send(shop.stack.api_url, Call("POST", "/v1/orgs/connect", headers, {"orgLogin": login})).status == 200
-    return login, boss, worker
+    headers = (bearer(sign_in(stack, boss)),)
+    assert send(stack.api_url, Call("POST", "/v1/orgs/connect", headers, {"orgLogin": login})).status == 200
+    return Team(login, number, boss, worker)
 
 
-def test_plans_are_bought_elsewhere_and_by_owners_alone(shop: Site) -> None:
-    """A member sees what is paid and no button, and is refused; an owner is led on by a link, begins the one trial."""
-    login, boss, worker = team(shop)
-    url = f"/organizations/{login}/billing"
-    with shop.visitor(worker) as forms:
+def test_plans_are_bought_elsewhere_and_by_owners_alone(shop: Shop) -> None:
+    """A member sees what is paid and no button, and is refused; an owner is led on by a link, begins the one trial, and
+    finds the way to what was bought."""
+    firm = team(shop.site.stack)
+    url = f"/organizations/{firm.login}/billing"
+    with shop.site.visitor(firm.worker) as forms:
         assert "Owners of the organisation can change this." in forms.get(url).text
         for step in ("checkout", "portal", "trial"):
             assert f"{url}/{step}" not in forms.get(url).text
             assert forms.post(f"{url}/{step}", price="price_team_month").status_code == 403, step
-    with shop.window(boss) as window:
-        bought(window, login)
+    with shop.site.window(firm.boss) as window:
+        bought(window, firm)
+        shop.sold(firm.number)
+        page = window.go(url)
+        expect(page.get_by_role("button", name="Choose")).to_have_count(0)
+        page.get_by_role("button", name="Change or end it").click()
+        expect(page.get_by_role("link", name="Continue")).to_have_attribute("href", re.compile("^https://portal"))
+        assert window.complaints == []
 
 
-def bought(window: Window, login: str) -> None:
+def bought(window: Window, firm: Team) -> None:
     """The owner's way."""
-    page = window.go(f"/organizations/{login}")
+    page = window.go(f"/organizations/{firm.login}")
     page.get_by_role("link", name="Billing").click()
     assert window.violations() == []
     page.get_by_role("button", name="Choose team, paid by the month").click()
