@@ -143,6 +143,39 @@ class TestRefuses:
             ]["exposure"]
             assert (exposure["secretsAccessed"], exposure["usersWithAccess"]) == (seen, min(seen, 1))
 
+    def test_names_of_a_closed_environment_are_not_told_to_who_manages(self, stack: Stack) -> None:
+        """A manager who may not read production is told how much was seen there, and no name of it."""
+        home = stage.home(stack, "closed", keep=False)
+        login, second = home.login_with("write"), home.login_with("admin")
+        for environment, key in (("development", "OPEN_NAME"), ("production", "CLOSED_NAME")):
+            assert home.push({key: "1"}, environment).status == 200
+            stage.pull(stack, home.token, home.full_name, environment)
+        stage.pull(stack, sign_in(stack, login), home.full_name, "development")
+        token = sign_in(stack, second)
+        me = send(home.base, Call("GET", "/v1/users/me", (bearer(token),))).json()["data"]["id"]
+        override = {
+            "environment": "production", "targetType": "user", "targetUserId": me, "canRead": False, "canWrite": False,
+        }  # fmt: skip
+        assert home.post(f"/v1/vaults/{home.full_name}/permissions/overrides", override).status == 200
+        paths = [
+            f"/v1/users/me/exposure/{home.admin}",
+            f"/v1/vaults/{home.full_name}/exposure",
+            "/v1/users/me/security/access-log",
+        ]
+        for path in paths:
+            told = send(home.base, Call("GET", path, (bearer(token),)))
+            assert (told.status, b"CLOSED_NAME" in told.body) == (200, False)
+            assert b"CLOSED_NAME" in home.get(path).body or path.endswith("access-log")
+        report = send(home.base, Call("GET", paths[0], (bearer(token),))).json()["data"]["summary"]
+        assert report["totalSecretsAccessed"] == 1
+        log = [
+            send(home.base, Call("GET", paths[2], (bearer(one),))).json()["data"]["total"]
+            for one in (token, home.token)
+        ]
+        assert log == [2, 3]
+        listed = send(home.base, Call("GET", "/v1/users/me/exposure", (bearer(token),))).json()["data"]
+        assert listed["summary"] == {"users": 2, "secrets": 2, "accesses": 3}
+
     @pytest.mark.parametrize("query", ["startDate=soon", "endDate=2026-13-01", "limit=0", "offset=-1", "limit=x"])
     def test_wrong_questions_are_400(self, case: Case, query: str) -> None:
         """The answer names the parameter."""

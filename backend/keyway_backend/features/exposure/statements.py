@@ -148,39 +148,57 @@ _ROWS: Final[LiteralString] = """
     FROM (
         SELECT pairs.person, max(last_at) AS last_at, count(*) OVER () AS users
         FROM pairs JOIN people ON people.person = pairs.person
-        WHERE %(username)s::text IS NULL OR lower(people.login) = lower(%(username)s)
         GROUP BY pairs.person ORDER BY max(last_at) DESC, pairs.person LIMIT %(limit)s OFFSET %(offset)s
     ) AS b JOIN people AS o ON o.person = b.person JOIN pairs AS p ON p.person = b.person
         JOIN environments AS e ON e.id = p.environment_id JOIN vaults AS v ON v.id = e.vault_id
         CROSS JOIN LATERAL (
             SELECT key, to_revision FROM secret_values AS k WHERE k.secret_id = p.secret_id
             ORDER BY from_revision DESC LIMIT 1) AS k
-        LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id"""
-_LAST_SEEN_FIRST: Final[LiteralString] = """
+        LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id
     ORDER BY b.last_at DESC, b.person, repository, environment, k.key"""
-# Of one person, with sums over everything beside a part of the rows. What could be left to do stands first in its
-# vault, ticked off or not, so that nothing moves when it is.
-_FOUND: Final[LiteralString] = """,
-    found AS ("""
-_REPORT: Final[LiteralString] = """
+# Of one person: sums over everything beside a part of the rows. Only vaults of which the part shows something are
+# looked at secret by secret. What could be left to do stands first in its vault, ticked off or not, so that nothing
+# moves when it is.
+_REPORT: Final[LiteralString] = """,
+    whose AS MATERIALIZED (
+        SELECT o.* FROM people AS o JOIN pairs AS p ON p.person = o.person
+        WHERE lower(o.login) = lower(%(username)s)
+        GROUP BY 1, 2, 3, 4 ORDER BY max(p.last_at) DESC, o.person LIMIT 1
     ),
-    judged AS MATERIALIZED (
-        SELECT *, status = 'current' AND (ticked_at IS NULL OR ticked_at < last_at) AS must_rotate FROM found
+    weighed AS MATERIALIZED (
+        SELECT p.*, e.vault_id, e.name AS environment, v.owner_login || '/' || v.repo_name AS repository,
+            t.ticked_at, t.ticked_by, p.current AND (t.ticked_at IS NULL OR t.ticked_at < p.last_at) AS must_rotate
+        FROM pairs AS p JOIN whose AS o ON o.person = p.person
+            JOIN environments AS e ON e.id = p.environment_id JOIN vaults AS v ON v.id = e.vault_id
+            LEFT JOIN exposure_ticks AS t ON t.user_id = o.user_id AND t.secret_id = p.secret_id
     ),
     by_vault AS MATERIALIZED (
         SELECT vault_id, count(*) AS vault_secrets, count(*) FILTER (WHERE must_rotate) AS vault_must_rotate,
-            min(first_at) AS vault_first_at, max(last_at) AS vault_last_at
-        FROM judged GROUP BY 1
+            min(first_at) AS vault_first_at, max(last_at) AS vault_last_at,
+            (sum(count(*)) OVER (ORDER BY repository, vault_id) - count(*))::bigint AS before
+        FROM weighed GROUP BY vault_id, repository
     ),
     everything AS (
         SELECT sum(vault_secrets)::bigint AS all_secrets, sum(vault_must_rotate)::bigint AS all_must_rotate,
             count(*) AS all_vaults, min(vault_first_at) AS all_first_at, max(vault_last_at) AS all_last_at
         FROM by_vault
+    ),
+    shown AS MATERIALIZED (
+        SELECT * FROM by_vault
+        WHERE before + vault_secrets > %(skip)s AND (%(rows)s::bigint IS NULL OR before < %(skip)s + %(rows)s)
     )
-    SELECT j.*, v.vault_secrets, v.vault_must_rotate, w.*
-    FROM judged AS j JOIN by_vault AS v ON v.vault_id = j.vault_id CROSS JOIN everything AS w
-    ORDER BY j.repository, j.vault_id, j.status <> 'current', j.environment, j.key, j.secret_id
-    LIMIT %(rows)s OFFSET %(skip)s"""
+    SELECT p.*, o.user_id, o.login, o.avatar_url, k.key, s.vault_secrets, s.vault_must_rotate, w.*,
+        CASE WHEN p.current THEN 'current' WHEN k.to_revision IS NULL THEN 'rotated' ELSE 'deleted' END AS status,
+        CASE WHEN NOT p.current AND k.to_revision IS NULL THEN (
+            SELECT min(w.created_at) FROM secret_values AS w
+            WHERE w.secret_id = p.secret_id AND w.from_revision > p.newest) END AS rotated_at
+    FROM weighed AS p JOIN whose AS o ON o.person = p.person JOIN shown AS s ON s.vault_id = p.vault_id
+        CROSS JOIN everything AS w
+        CROSS JOIN LATERAL (
+            SELECT key, to_revision FROM secret_values AS k WHERE k.secret_id = p.secret_id
+            ORDER BY from_revision DESC LIMIT 1) AS k
+    ORDER BY p.repository, p.vault_id, NOT p.current, p.environment, k.key, p.secret_id
+    LIMIT %(rows)s OFFSET %(skip)s - (SELECT coalesce(min(before), 0) FROM shown)"""
 
 # Who had a name, when somebody read by it.
 _CALLED: Final[LiteralString] = """
@@ -188,8 +206,8 @@ _CALLED: Final[LiteralString] = """
 CALLED: Final[LiteralString] = _RECENT + _CALLED
 LIST: Final[LiteralString] = _RECENT + TOTALS
 LIST_BETWEEN: Final[LiteralString] = _BETWEEN + TOTALS
-ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS + _LAST_SEEN_FIRST
-REPORT: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _FOUND + _ROWS + _REPORT
+ROWS: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _ROWS
+REPORT: Final[LiteralString] = _RECENT + _REST + READABLE + _PAIRS + _REPORT
 
 # The planner knows nothing of the sizes of these steps. It would compare every row of one with every row of the next,
 # or sort both by what hardly tells them apart.

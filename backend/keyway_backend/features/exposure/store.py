@@ -62,14 +62,14 @@ async def pairs(
     connection: Connection, shown: Rows, part: Part, *, secret_id: UUID | None = None
 ) -> list[dict[str, Any]]:
     """Who saw which secret: every pair of a page of people, or who of them saw one secret."""
-    values = shown.parameters | {"secret": secret_id, "limit": part.limit, "offset": part.offset, "username": None}
+    values = shown.parameters | {"secret": secret_id, "limit": part.limit, "offset": part.offset}
     await one(connection, statements.HINTS)
     return list(await rows(connection, statements.ROWS, **values))
 
 
 async def report(connection: Connection, shown: Rows, username: str, part: Part) -> list[dict[str, Any]]:
     """What one person saw, a part of it, with sums over all of it in every row."""
-    values = shown.parameters | {"secret": None, "limit": 1, "offset": 0, "username": username}
+    values = shown.parameters | {"secret": None, "username": username}
     if (known := await _person(connection, username, values)) is not None:
         if values["person"] not in {None, known}:
             return []
