@@ -75,16 +75,7 @@ class World:
 
     def session(self) -> str:
         """One more session of the administrator, with a share of the limits of its own."""
-        claims = jwt.decode(self.home.token, options={"verify_signature": False})
-        number = str(uuid4())
-        keys.sql(
-            self.stack,
-            "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', %s::text))).*"
-            " FROM sessions s WHERE id = %s",
-            number,
-            claims["sid"],
-        )
-        return jwt.encode(claims | {"sid": number}, self.stack.instance.jwt_secret, algorithm="HS256")
+        return keys.sessions_like(self.stack, self.home.token, 1)[0]
 
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None) -> Any:
         """The data of a request that must succeed."""
@@ -231,7 +222,7 @@ def world() -> Iterator[World]:
         on = there.environment() | billing | {"STRIPE_API_BASE": stripe.url}
         with running_stack(backend_env=on) as stack:
             made = World(stack, _subscriber(stack, stripe), stripe, there, GitHub(stack).user("reader"))
-            made.tokens = itertools.cycle([made.session() for _ in range(SESSIONS)])
+            made.tokens = itertools.cycle(keys.sessions_like(stack, made.home.token, SESSIONS))
             made.renew()
             yield made
 

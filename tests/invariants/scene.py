@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,6 +14,7 @@ from stack import running_stack
 from warm_servers import run_to_its_end
 
 from tests.invariants.api import Client, Place
+from tests.oracle import keys
 from tests.oracle.database import Database
 
 _DEADLINE_SECONDS: Final = 60.0
@@ -46,8 +46,9 @@ class Scene:
 
     def sessions(self, count: int) -> list[Client]:
         """Several credentials of the owner's."""
-        with ThreadPoolExecutor(count) as pool:
-            return list(pool.map(lambda _: self.session(), range(count)))
+        first = self.session()
+        others = keys.sessions_like(self.stack, first.token, count - 1)
+        return [first, *(Client(first.base, token) for token in others)]
 
     @property
     def places(self) -> list[Place]:

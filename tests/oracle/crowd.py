@@ -165,7 +165,10 @@ def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = Non
     names, ids = _repositories(github, logins)
     with ThreadPoolExecutor(6) as pool:
         signed_in = list(pool.map(lambda name: sign_in(stack, logins[name]), PEOPLE))
-    sessions = {name: [token, *_further(stack, token)] for name, token in zip(PEOPLE, signed_in, strict=True)}
+    sessions = {
+        name: [token, *keys.sessions_like(stack, token, SESSIONS - 1)]
+        for name, token in zip(PEOPLE, signed_in, strict=True)
+    }
     keepers = {"own": "org owner", "sibling": "org owner", "public": "org owner", "foreign": "outsider"}
     grounds = {
         label: planted(stack, sessions[keepers.get(label, "creator")][0], label, names[label], ids.get(label, ()))
@@ -187,20 +190,6 @@ def gather(stack: Stack, scope_sets: Mapping[str, frozenset[Scope]] | None = Non
     github.do("set-role", repo=names["own"], login=logins["removed"], role=None, webhook=True)
     github.do("suspend", login=grounds["suspended"].owner, webhook=True)
     return crowd
-
-
-def _further(stack: Stack, token: str) -> list[str]:
-    """More sessions of the same person, each with its own share of the limits: rows like that of the first."""
-    known = claims(token)
-    numbers = [str(uuid4()) for _ in range(SESSIONS - 1)]
-    keys.sql(
-        stack,
-        "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', number))).*"
-        " FROM sessions s, unnest(%s::text[]) AS number WHERE s.id = %s",
-        numbers,
-        known["sid"],
-    )
-    return [jwt.encode(known | {"sid": number}, stack.instance.jwt_secret, algorithm="HS256") for number in numbers]
 
 
 def _repositories(github: stage.GitHub, logins: Mapping[str, str]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

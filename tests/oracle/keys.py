@@ -1,4 +1,5 @@
-"""API keys of people on a running stack, written as the backend writes them: with the instance's secret."""
+"""API keys and further sessions of people on a running stack, written as the backend writes them: with the instance's
+secret."""
 
 from __future__ import annotations
 
@@ -78,6 +79,20 @@ def give_alike(
     ]
     asyncio.run(_insert(stack, made))
     return [Given(one.token.reveal(), one.id) for one in made]
+
+
+def sessions_like(stack: Stack, token: str, count: int) -> list[str]:
+    """More sessions of the same person, each with its own share of the limits: rows like that of the first."""
+    claims = jwt.decode(token, options={"verify_signature": False})
+    numbers = [str(uuid4()) for _ in range(count)]
+    sql(
+        stack,
+        "INSERT INTO sessions SELECT (jsonb_populate_record(s, jsonb_build_object('id', number))).*"
+        " FROM sessions s, unnest(%s::text[]) AS number WHERE s.id = %s",
+        numbers,
+        claims["sid"],
+    )
+    return [jwt.encode(claims | {"sid": number}, stack.instance.jwt_secret, algorithm="HS256") for number in numbers]
 
 
 def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
