@@ -7,10 +7,11 @@ import asyncio
 import pytest
 from assistant import Assistant, assistant
 from beside import Beside
-from hostile import COUNT, Call, calls, canaries, leaks
+from hostile import COUNT, Call, calls, canaries, encodings, leaks
 from keyway_core import dotenv
 from keyway_core.sensitive import Sensitive
 from keyway_standalone.processes import Stack
+from oracle.report import Record
 from person import Person
 from stack import sign_in
 
@@ -42,7 +43,9 @@ async def attack_twice(owner: Person, tokens: list[str], beside: Beside, script:
 
 
 @pytest.mark.timeout(400)
-def test_three_hundred_hostile_calls_learn_nothing(stack: Stack, owner: Person, beside: Beside) -> None:
+def test_three_hundred_hostile_calls_learn_nothing(
+    stack: Stack, owner: Person, beside: Beside, record_property: Record
+) -> None:
     """0 of 200 canaries in 8 encodings, and no 4 characters of one, in any result; nor of the sign-in itself."""
     values, elsewhere = canaries(1), canaries(2, 24)
     fill(owner, "development", values)
@@ -53,7 +56,14 @@ def test_three_hundred_hostile_calls_learn_nothing(stack: Stack, owner: Person, 
     transcript = first.transcript + second.transcript
     assert len(values) == COUNT
     assert first.calls + second.calls >= 300
-    assert leaks(values | elsewhere, transcript) == []
+    found = leaks(values | elsewhere, transcript)
+    ways = len(encodings(values["CANARY_0"]))
+    said = f"{len(found)} of {len(values)} canaries in {ways} encodings or by four characters"
+    record_property(
+        "hostile assistant", f"{said}, {first.calls + second.calls} calls, {sum(map(len, transcript))} characters"
+    )
+    assert found == []
+    assert ways == 8
     told = "\n".join(transcript)
     assert not any(token in told for token in tokens)
     assert "Too many requests" not in told
