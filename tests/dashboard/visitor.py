@@ -17,6 +17,7 @@ import httpx
 from browser import consented
 from keyway_dashboard.sessions import SESSION
 from keyway_standalone.processes import Stack
+from oracle.wire import address
 from stack import TLS
 
 # The backend tells browsers from programs by it.
@@ -25,8 +26,9 @@ _SECONDS: Final = 90.0
 
 
 def client_of(stack: Stack) -> httpx.Client:
-    """A client of the dashboard that follows nothing."""
-    return httpx.Client(base_url=stack.dashboard_url, headers={"User-Agent": AGENT}, verify=TLS, timeout=20)
+    """A client of the dashboard that follows nothing, at an address of its own: of one address few sign in at once."""
+    transport = httpx.HTTPTransport(local_address=address(), verify=TLS)
+    return httpx.Client(base_url=stack.dashboard_url, headers={"User-Agent": AGENT}, transport=transport, timeout=20)
 
 
 @dataclass
