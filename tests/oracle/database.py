@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import psycopg
+from keyway_standalone.processes import Stack
 
 
 class Database:
@@ -38,3 +40,13 @@ class Database:
         if self._kept is None or self._kept.closed:
             self._kept = psycopg.connect(self._url, autocommit=True, prepare_threshold=None)
         return self._kept
+
+
+def sql(stack: Stack, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """A statement on an installation's database, committed. Its rows, if it has any."""
+    return _kept(stack.superuser_database_url).sql(statement, *values)
+
+
+@cache
+def _kept(url: str) -> Database:
+    return Database(url)

@@ -18,6 +18,8 @@ from keyway_backend.access.macs import Macs
 from keyway_standalone.processes import Stack
 from psycopg.rows import dict_row
 
+from oracle import database
+
 ALL: frozenset[Scope] = frozenset(Scope) - {Scope.SESSION}
 
 
@@ -97,9 +99,7 @@ def sessions_like(stack: Stack, token: str, count: int) -> list[str]:
 
 def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Runs a statement as the database's administrator."""
-    with psycopg.connect(stack.superuser_database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(stack, statement, *values)
 
 
 def environment_ids(stack: Stack, vault_id: str) -> dict[str, str]:

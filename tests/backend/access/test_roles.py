@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 
-import psycopg
 import pytest
 from keyway_standalone.processes import Stack
+from oracle import database
 from stack import sign_in
 
 from tests.oracle import stage
@@ -51,9 +51,7 @@ def show(home: Home, token: str, name: str = "") -> Answer:
 
 def sql(home: Home, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Runs a statement as the database's administrator."""
-    with psycopg.connect(home.stack.superuser_database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(home.stack, statement, *values)
 
 
 def forget(home: Home) -> None:

@@ -6,8 +6,8 @@ import re
 from typing import Any, LiteralString
 from urllib.parse import quote
 
-import psycopg
 from keyway_standalone.processes import Stack
+from oracle import database
 
 from tests.oracle.stage import Home
 from tests.oracle.wire import Answer, Call, bearer, send
@@ -66,9 +66,7 @@ def pulled(home: Home, token: str, environment: str) -> int:
 
 def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Rows, as the database's administrator."""
-    with psycopg.connect(stack.superuser_database_url) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(stack, statement, *values)
 
 
 def alarms(stack: Stack, kind: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, LiteralString
 
 import httpx
-import psycopg
+from oracle import database
 
 from tests.oracle.stage import Home
 from tests.oracle.wire import Answer, Call, Header, bearer, send
@@ -47,9 +47,7 @@ def head(home: Home, environment: str) -> dict[str, Any]:
 
 def sql(home: Home, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Rows, as the database's administrator."""
-    with psycopg.connect(home.stack.superuser_database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(home.stack, statement, *values)
 
 
 def environment_id(home: Home, name: str) -> Any:

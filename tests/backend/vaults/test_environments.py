@@ -13,6 +13,7 @@ from keyway_backend.access.macs import Macs
 from keyway_backend.db.engine import Database
 from keyway_backend.features.vaults.service import Vaults
 from keyway_standalone.processes import Stack
+from oracle import database
 from stack import sign_in
 
 from tests.oracle import canaries, stage
@@ -40,9 +41,7 @@ def ask(home: Home, method: str, tail: str = "", body: Any = None, token: str | 
 
 def sql(home: Home, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Rows, as the database's administrator."""
-    with psycopg.connect(home.stack.superuser_database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(home.stack, statement, *values)
 
 
 def names(answer: Answer) -> list[str]:

@@ -6,9 +6,9 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, LiteralString
 
-import psycopg
 import pytest
 from keyway_standalone.processes import Stack
+from oracle import database
 from stack import sign_in
 
 from tests.oracle import stage
@@ -46,8 +46,7 @@ def listed(home: Home, token: str, query: str = "") -> Answer:
 
 def sql(stack: Stack, statement: LiteralString, *values: Any) -> list[tuple[Any, ...]]:
     """Rows, as the database's administrator."""
-    with psycopg.connect(stack.superuser_database_url) as connection:
-        return connection.execute(statement, values).fetchall()
+    return database.sql(stack, statement, *values)
 
 
 class TestCreateRefuses:

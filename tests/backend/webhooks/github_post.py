@@ -16,11 +16,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
-import psycopg
 from keyway_backend.platform.settings import Settings
 from keyway_standalone.ports import free_ports
 from keyway_standalone.process import Child
 from keyway_standalone.processes import Stack
+from oracle import database
 from oracle.wire import Answer, Header
 from warm_servers import OURS, ours, spawn
 
@@ -74,9 +74,7 @@ def post_of(stack: Stack, url: str | None = None) -> Post:
 
 def sql(stack: Stack, statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """Rows of a statement, as the database's administrator."""
-    with psycopg.connect(stack.superuser_database_url, autocommit=True) as connection:
-        cursor = connection.execute(statement.encode(), values or None)
-        return cursor.fetchall() if cursor.description else []
+    return database.sql(stack, statement, *values)
 
 
 def until(true: Callable[[], Any], what: str) -> Any:
