@@ -157,6 +157,10 @@ def wide(window: Window) -> list[int]:
     """The widths at which the page has to be scrolled sideways."""
     found = []
     before = window.page.viewport_size
+    # Names and times are longer on another day.
+    window.page.evaluate(
+        "() => { for (const one of document.querySelectorAll('main option')) one.append(' and more') }"
+    )
     for width in WIDTHS:
         # Low, because what is seen is drawn.
         window.page.set_viewport_size({"width": width, "height": 100})
