@@ -17,6 +17,7 @@ from typing import Any, Final
 import httpx
 
 from bench.expense import expense
+from bench.exposure import summed
 from bench.meter import Meter, metering
 from bench.report import Section
 from bench.world import ENVIRONMENT, World, open_world, write_history
@@ -58,6 +59,7 @@ def measure(folder: Path) -> Section:
             world = open_world(kept, folder / f"dashboard-{size}", organization="bench-org", with_dashboard=True)
             world.create_vaults(size)
             write_history(world, revisions=REVISIONS, fillers=0, events=EVENTS, keys=SECRETS)
+            section.add(f"{size}: summed up by the job of every minute", f"{summed(world):.0f} s")
             site = Site(world.stack, kept.enter_context(running_browser()))
             _pages(section, world, site, kept.enter_context(metering(world.stack)))
     return section
