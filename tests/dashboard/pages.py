@@ -87,7 +87,7 @@ PAGES: Final = (
     Shown("vault-empty", lambda w: f"/vaults/{w.bare}"),
     Shown("vault-reader", lambda w: f"/vaults/{w.vault}", who="read"),
     Shown("secret-add", lambda w: f"/vaults/{w.vault}/secrets/new"),
-    Shown("secret-copy", lambda w: f"/vaults/{w.vault}/secrets/new?key=DATABASE_URL&environment=elsewhere"),
+    Shown("secret-copy", lambda w: f"/vaults/{w.vault}/secrets/new?key=API_KEY&environment=staging"),
     Shown("vault-download", lambda w: f"/vaults/{w.vault}", then=press("Download")),
     Shown("vault-reader-secret", lambda w: f"/vaults/{w.vault}/secrets/{w.secret}", who="read"),
     Shown("import", lambda w: f"/vaults/{w.vault}/import"),

@@ -45,13 +45,15 @@ async def add(visit: Visit) -> Response:
     place, secrets = await asyncio.gather(opened(visit), every_secret(visit))
     key, environment = visit.query("key"), visit.query("environment")
     there = {one.environment: one for one in secrets if one.key == key}
+    columns = [one for one in place.columns if one.access.write]
+    lacks_it = environment not in there and environment in {one.environment.name for one in columns}
     return visit.page(
         "secrets/add",
         vault=place.vault,
-        columns=[one for one in place.columns if one.access.write],
+        columns=columns,
         key=key,
         environment=environment,
-        sources=list(there.values()) if environment not in there else [],
+        sources=list(there.values()) if lacks_it else [],
     )
 
 
