@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from peer import listening, pulled
 from person import KEYWAY, Person
-from screen import SECONDS, terminal
+from screen import SECONDS, Screen, terminal
 
 VALUE = "canary-value-of-a-job-0123456789"
 PROGRAM = """
@@ -74,6 +74,19 @@ def stopped(*pids: str) -> None:
         time.sleep(0.01)
 
 
+def to_background(screen: Screen, pid: str, *, reads: bool) -> None:
+    """Has a stopped job go on behind the shell. One that reads the terminal is stopped for that, and the shell, which
+    learns of it a little later than we, knows it too: what it does not know as stopped is not brought back by `fg`."""
+    screen.type("bg\n")
+    screen.until("bg")
+    screen.until("shell> ")
+    if reads:
+        stopped(pid, state(pid)[1])
+        screen.type("jobs\n")
+        while screen.until("Running|Stopped").group() != "Stopped":
+            screen.type("jobs\n")
+
+
 @pytest.mark.parametrize("options", ["--mask", "--watch", "--mask --watch", "--env-file=.env.run"])
 def test_a_program_is_a_job_like_any_other(alice: Person, options: str) -> None:
     """Stopped by the key and not by us alone, brought back, sent to the background and brought back again, ended."""
@@ -104,10 +117,7 @@ def test_a_program_is_a_job_like_any_other(alice: Person, options: str) -> None:
         screen.type("\x1a")
         screen.until(r"Stopped[^\n]*\n")
         stopped(pid)
-        screen.type("bg\n")
-        screen.until("bg")
-        if "--mask" not in options:  # it reads, and is stopped for that
-            stopped(pid, state(pid)[1])
+        to_background(screen, pid, reads="--mask" not in options)
         screen.type("fg\n")
         screen.until("fg")
         screen.type("three\n")
