@@ -326,6 +326,7 @@ def test_what_providers_call_things_stays_text(site: Site, person: Visitor, worl
             assert shown.locator("option").count() == len(there.called)
         page.get_by_label("Project").select_option(index=3)
         page.get_by_role("button", name="Show what would be copied").click()
+        page.wait_for_url(re.compile(r"/syncs/[0-9a-f-]{36}"))
         expect(page.get_by_role("main")).to_contain_text(MARK)
         preview = page.url.removeprefix(site.url)
         assert executed == []
