@@ -2,7 +2,7 @@
 
 Most of what a start costs are imports. A fork is a process of its own like any other, with its own variables, folder,
 user, streams and end; what it does not show is the start itself. `KEYWAY_TESTS_COLD=1` starts everything afresh, as
-`scripts/prove` does.
+`scripts/prove` does for the tests of the command line and of assistants.
 
 The process that forks is a script that loads its modules and calls `serve`, which returns in each child.
 """
@@ -61,12 +61,18 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
     def _ended(self, seconds: float | None) -> int | None:
-        if self.returncode is None and select.select([self._connection], [], [], seconds)[0]:
+        if self.returncode is None and self._told(seconds):
             with self._lock:
                 if self.returncode is None:
                     with self._connection:
                         self.returncode = int.from_bytes(_exactly(self._connection, 4), "big", signed=True)
         return self.returncode
+
+    def _told(self, seconds: float | None) -> bool:
+        try:
+            return bool(select.select([self._connection], [], [], seconds)[0])
+        except (ValueError, OSError):  # another thread was told meanwhile, and closed it
+            return self.returncode is None
 
 
 class Forker:

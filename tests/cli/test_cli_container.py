@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from engine import engine_problem
 from peer import listening, pulled
 from person import Person
 from screen import Screen, terminal
@@ -46,14 +46,6 @@ print("ready", flush=True)
 for line in sys.stdin:
     print("got", line, os.getppid(), flush=True)
 """
-
-
-def engine_problem() -> str | None:
-    """Why there is no container engine here, or None where `docker info` works: then nothing below may be skipped."""
-    if shutil.which("docker") is None:
-        return "there is no docker command"
-    asked = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False, timeout=180)
-    return None if asked.returncode == 0 else f"docker info: {(asked.stderr or asked.stdout).strip().splitlines()[-1]}"
 
 
 @pytest.fixture(scope="module")

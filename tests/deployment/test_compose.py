@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from engine import engine_problem
 from keyway_core.limits import REQUEST_BODY_BYTES
 from running import DOMAIN, Deployment, Person, deployed, environment_of, run
 
@@ -19,14 +18,6 @@ pytestmark = [pytest.mark.containers, pytest.mark.timeout(1_500)]
 API = f"https://api.{DOMAIN}"
 VALUES = {"DATABASE_URL": "postgres://canary-7f3a@db/app", "PEM": "-----BEGIN X-----\nline\n-----END X-----\n", "E": ""}
 ONE_SHOT = {"certificates"}
-
-
-def engine_problem() -> str | None:
-    """Why there is no container engine here, or None where `docker info` works: then nothing below may be skipped."""
-    if shutil.which("docker") is None:
-        return "there is no docker command"
-    asked = subprocess.run(["docker", "info"], capture_output=True, text=True, check=False, timeout=180)
-    return None if asked.returncode == 0 else f"docker info: {(asked.stderr or asked.stdout).strip().splitlines()[-1]}"
 
 
 @pytest.fixture(scope="module")

@@ -96,5 +96,5 @@ def _report(context: Context, place: Place, path: Path, changes: Changes, pulled
             **changes.as_json(),
             "revision": pulled.revision.number if pulled.revision else None,
         },
-        f"wrote {values} to {path}" if changes else f"{path} has all {values} already",
+        f"wrote {values} to {path}" if changes else f"{path} is up to date with {values}",
     )

@@ -12,7 +12,10 @@ _SHARE: Final = 20
 
 
 class Keeper:
-    """Writes soon after a change, and at the latest when told to end; several changes may be written at once."""
+    """Writes soon after a change, and at the latest when told to end; several changes may be written at once.
+
+    Killed, it may lose what changed within twenty times as long as writing takes.
+    """
 
     def __init__(self, write: Callable[[], None]) -> None:
         self._write = write
