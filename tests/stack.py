@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+import scratch
 import warm_servers
 from keyway_standalone.processes import Stack
+from oracle.wire import Call, Line
 from template import furnish
 
 _SIGN_IN_SECONDS: Final = 90.0
@@ -30,7 +32,7 @@ _ADDRESSES: Final = itertools.count(os.getpid() % 60_000 * 256)
 @contextmanager
 def state_folder() -> Iterator[Path]:
     """A folder that the users of our processes can reach, removed in the end."""
-    folder = Path(tempfile.mkdtemp(prefix="keyway-test-"))
+    folder = scratch.folder()
     folder.chmod(0o711)
     try:
         yield folder / "state"
@@ -56,6 +58,14 @@ def running_stack(*, cold: bool = False, **options: Any) -> Iterator[Stack]:
                 yield stack
             finally:
                 _RUNNING.remove(stack)
+                if not cold:
+                    _end_at_once(stack)
+
+
+def _end_at_once(stack: Stack) -> None:
+    """What they would keep or tell in the end is removed with their folder."""
+    for process in (stack.github, stack.backend, stack.dashboard):
+        process.stop_signal = signal.SIGKILL
 
 
 def ended_processes() -> str:
@@ -75,17 +85,23 @@ def http(stack: Stack, token: str | None = None) -> httpx.Client:
 
 def sign_in(stack: Stack, login: str) -> str:
     """A session of a person, by the real device flow; the person consents on the stand-in."""
-    with http(stack) as client:
-        started = client.post("/v1/auth/device/start", json={}).raise_for_status().json()
+    with Line(stack.api_url) as line:
+        started = _posted(line, "/v1/auth/device/start", {})
         stack.control.approve_device(started["userCode"], login)
         deadline = time.monotonic() + _SIGN_IN_SECONDS
         while time.monotonic() < deadline:
-            polled = client.post("/v1/auth/device/poll", json={"deviceCode": started["deviceCode"]})
-            body = polled.raise_for_status().json()
+            body = _posted(line, "/v1/auth/device/poll", {"deviceCode": started["deviceCode"]})
             if body["status"] == "approved":
                 return str(body["keywayToken"])
             time.sleep(0.2)
     raise AssertionError(f"sign-in ended as {body['status']}")
+
+
+def _posted(line: Line, path: str, body: dict[str, str]) -> dict[str, Any]:
+    answer = line.send(Call("POST", path, body=body))
+    assert answer.status < 400, (path, answer.status, answer.body)
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 def vault_for(stack: Stack, token: str, full_name: str) -> None:
