@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import combinations
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
-import yaml
 from contracts.test_route_census import ROUTES
 from keyway_backend.access.actor import Scope
 from keyway_standalone.processes import Stack
 
 from tests.backend.ci.test_exchange import Workshop
 from tests.oracle import keys, stage
-from tests.oracle.policy import PATH
+from tests.oracle.policy import Policy
 from tests.oracle.stage import GitHub, Home
-from tests.oracle.wire import Answer, Call, Header, bearer, send
+from tests.oracle.wire import Answer, Call, Header, Line, bearer, send
 
 SETS: Final = [frozenset(some) for size in range(1, 5) for some in combinations(sorted(keys.ALL), size)]
 FILLED: Final = {"owner": "nobody", "repo": "nothing", "org": "nobody", "name": "development", "env": "development"}
 REFUSED: Final = "lacks the scope"
 
 
-def guarded() -> list[dict[str, Any]]:
+Route = Mapping[str, Any]
+
+
+@cache
+def guarded() -> list[Route]:
     """The routes of the policy that exist and look at a credential."""
-    document = yaml.safe_load(PATH.read_text())
-    listed = [*document["routes"], *document["own_routes"]]
+    listed = Policy.load().routes.values()
     there = [one for one in listed if (one["method"], one["path"]) in ROUTES and one["method"] != "HEAD"]
     return [one for one in there if one["scope"] != "none"]
 
 
-def about_nothing(route: dict[str, Any], *headers: Header) -> Call:
+def about_nothing(route: Route, *headers: Header) -> Call:
     """A request of the route, about nothing that is there."""
     path = route["path"]
     for name, value in FILLED.items():
@@ -42,9 +46,9 @@ def about_nothing(route: dict[str, Any], *headers: Header) -> Call:
     return Call(route["method"], path, headers, None if route["method"] == "GET" else {})
 
 
-def ask(base: str, route: dict[str, Any], token: str) -> Answer:
+def ask(line: Line, route: Route, token: str) -> Answer:
     """The route with a credential, about nothing that is there."""
-    return send(base, about_nothing(route, bearer(token)))
+    return line.send(about_nothing(route, bearer(token)))
 
 
 @pytest.fixture(scope="module")
@@ -59,23 +63,27 @@ def test_the_policy_has_fifteen_sets_and_many_routes() -> None:
     assert len(guarded()) > 60
 
 
+def as_the_policy_says(answer: Answer, route: Route, some: frozenset[Scope]) -> bool:
+    """Whether a key of these scopes is refused for one that it lacks, or goes on."""
+    wanted = route["scope"] != "any" and route["scope"] not in some
+    second = route.get("second", {}).get("scope", route["scope"])
+    refused = answer.status == 403 and REFUSED in answer.detail
+    if answer.status in {401, 429} or answer.status >= 500:
+        return False
+    return refused == wanted or not (wanted or second in {"any", *some})
+
+
 def test_a_key_opens_the_routes_of_its_scopes_and_no_others(stack: Stack, stranger: str) -> None:
     """Every set of scopes: refused for a scope exactly where the policy names one that the set lacks."""
     given = {some: keys.give(stack, stranger, some).token for some in SETS}
     wrong: list[str] = []
 
     def judge(some: frozenset[Scope]) -> None:
-        for route in guarded():
-            answer = ask(stack.api_url, route, given[some])
-            wanted = route["scope"] != "any" and route["scope"] not in some
-            second = route.get("second", {}).get("scope", route["scope"])
-            refused = answer.status == 403 and REFUSED in answer.detail
-            if (
-                (refused != wanted and (wanted or second in {"any", *some}))
-                or answer.status in {401, 429}
-                or answer.status >= 500
-            ):
-                wrong.append(f"{route['method']} {route['path']} {sorted(some)}: {answer.status} {answer.detail}")
+        with Line(stack.api_url) as line:
+            for route in guarded():
+                answer = ask(line, route, given[some])
+                if not as_the_policy_says(answer, route, some):
+                    wrong.append(f"{route['method']} {route['path']} {sorted(some)}: {answer.status} {answer.detail}")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(judge, SETS))
@@ -87,11 +95,12 @@ def test_a_workflows_token_opens_the_routes_that_name_it(stack: Stack) -> None:
     home: Home = stage.home(stack, "kinds")
     token = Workshop(home, GitHub(stack), stack.api_url).issued()
     wrong = []
-    for route in guarded():
-        answer = ask(stack.api_url, route, token)
-        refused = answer.status == 403 and "CI token" in answer.detail
-        if refused != ("ci" not in route["auth"]) or answer.status == 401:
-            wrong.append(f"{route['method']} {route['path']}: {answer.status} {answer.detail}")
+    with Line(stack.api_url) as line:
+        for route in guarded():
+            answer = ask(line, route, token)
+            refused = answer.status == 403 and "CI token" in answer.detail
+            if refused != ("ci" not in route["auth"]) or answer.status == 401:
+                wrong.append(f"{route['method']} {route['path']}: {answer.status} {answer.detail}")
     assert wrong == []
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import yaml
 from github_post import Post, post_of, sql, until_applied
 from keyway_backend.features.webhooks.rules import REVOKING
 from keyway_standalone.processes import Stack
@@ -20,7 +19,7 @@ from stack import sign_in
 
 from tests.backend.github.test_installations import labels, roster_is, row
 from tests.oracle import stage
-from tests.oracle.policy import PATH as POLICY
+from tests.oracle.policy import Policy
 from tests.oracle.stage import GitHub, Home
 from tests.oracle.wire import Call, bearer, send
 
@@ -441,7 +440,7 @@ def test_every_event_is_here_and_on_the_page() -> None:
     first = [line.split("|")[1] for line in told.splitlines() if line.startswith("|")]
     assert {name for cell in first for name in re.findall(r"`([a-z_]+(?:\.[a-z_]+)?)`", cell)} == set(EFFECTS)
     assert set(EFFECTS) >= CONTRACT | REVOKING
-    policy = yaml.safe_load(POLICY.read_text())["github"]["webhook_events"]
+    policy = Policy.load().document["github"]["webhook_events"]
     assert set(policy["revoking"]) == REVOKING
     sets = ("always_delivered", "needs_repository_metadata", "needs_organization_members")
     assert {name.partition(".")[0] for name in EFFECTS} == {kind for one in sets for kind in policy[one]}
