@@ -11,7 +11,7 @@ import gc
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from multiprocessing import get_context
@@ -132,8 +132,9 @@ async def _serve(configured: Settings) -> None:
     await _refuse_unmet(configured)
     async with AsyncExitStack() as opened:
         running = await opened.enter_async_context(app.services(configured))
+        stops: list[Callable[[], None]] = []
         if configured.worker_in_process:
-            await opened.enter_async_context(worker.working(configured, running))
+            stops.append((await opened.enter_async_context(worker.working(configured, running))).retire)
         public, described = app.application(running, configured)
         ops = ops_app(running.health, described.openapi)
         gc.freeze()  # what lives as long as the process is not looked through again, nor when it ends
@@ -143,7 +144,7 @@ async def _serve(configured: Settings) -> None:
             listening(configured.ops_host, configured.ops_port, "OPS_PORT") as ops_socket,
         ):
             servers = server(public), server(ops)
-            stopping = asyncio.create_task(_stop_when_told(running.health, *servers))
+            stopping = asyncio.create_task(_stop_when_told(running.health, servers, stops))
             if configured.session_cookie_domain:
                 _log.warning("legacy_cookies", domain=configured.session_cookie_domain)
             _log.info("serving", port=public_socket.getsockname()[1], ops_port=ops_socket.getsockname()[1])
@@ -154,12 +155,12 @@ async def _serve(configured: Settings) -> None:
 
 async def _work(configured: Settings) -> None:
     await _refuse_unmet(configured)
-    async with app.services(configured) as running, worker.working(configured, running):
+    async with app.services(configured) as running, worker.working(configured, running) as jobs:
         metrics.BUILD.labels(VERSION).set(1)
         with listening(configured.ops_host, configured.ops_port, "OPS_PORT") as ops_socket:
             ops = server(ops_app(running.health, app.document))
             gc.freeze()
-            stopping = asyncio.create_task(_stop_when_told(running.health, ops))
+            stopping = asyncio.create_task(_stop_when_told(running.health, [ops], [jobs.retire]))
             _log.info("working", ops_port=ops_socket.getsockname()[1])
             await ops.serve([ops_socket])
             stopping.cancel()
@@ -171,8 +172,10 @@ async def _refuse_unmet(configured: Settings) -> None:
         raise RefusedError("\n".join(unmet))
 
 
-async def _stop_when_told(health: Health, *servers: Server) -> None:
-    """On SIGTERM or SIGINT: not ready any more, then no new connections, then what was begun is ended."""
+async def _stop_when_told(health: Health, servers: Sequence[Server], stops: Sequence[Callable[[], None]]) -> None:
+    """On SIGTERM or SIGINT: not ready any more, then no new connections and no new jobs, then what was begun is ended:
+    requests and jobs side by side, so that the end takes as long as the longer of them.
+    """
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
@@ -181,6 +184,8 @@ async def _stop_when_told(health: Health, *servers: Server) -> None:
     await asyncio.sleep(_NOTICE_SECONDS)
     for one in servers:
         one.should_exit = True
+    for stop in stops:
+        stop()
 
 
 if __name__ == "__main__":

@@ -177,11 +177,15 @@ class Jobs:
         """Begins to take jobs."""
         self._running = asyncio.create_task(self._run(), name="jobs")
 
-    async def stop(self) -> None:
+    def retire(self) -> None:
         """Takes no more, gives those under way 5 seconds, and gives back what is not done by then."""
         self._told.set()
         for worker in self._workers:
             worker.stop()  # type: ignore[no-untyped-call]
+
+    async def stop(self) -> None:
+        """Retires, and returns when that is done."""
+        self.retire()
         if self._running is not None:
             await self._running
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,15 +14,13 @@ TOKEN = "ipinfo-token-of-a-test"
 
 @dataclass
 class World:
-    """Where addresses are; `slow_seconds` and `broken` make it misbehave."""
+    """Where addresses are; `broken` makes it misbehave."""
 
     places: dict[str, dict[str, Any]] = field(default_factory=dict)
-    slow_seconds: float = 0.0
     broken: bool = False
 
     def answer(self, asked: Asked) -> tuple[int, Any]:
         """GET /<address>/json."""
-        time.sleep(self.slow_seconds)
         if {name.lower(): value for name, value in asked.headers.items()}.get("authorization") != f"Bearer {TOKEN}":
             return 403, {"error": {"title": "Unknown token"}}
         if self.broken:

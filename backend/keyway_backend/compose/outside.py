@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import cast
 
@@ -15,20 +17,27 @@ from keyway_backend.platform.settings import Settings
 
 def told(settings: Settings, key: bytes, opened: AsyncExitStack) -> None:
     """Who hears of errors, and who counts, until `opened` is closed. `key` hides who people are."""
+    partings: list[Callable[[], Awaitable[None]]] = []
+    opened.push_async_callback(_part, partings)
     if dsn := settings.sentry_dsn.get_secret_value():
         from keyway_backend.clients.sentry import Sentry  # noqa: PLC0415 - only where it is configured
 
         sentry = Sentry(dsn, release=VERSION)
         log.report_to(sentry.report)
-        opened.push_async_callback(sentry.close)
+        partings.append(sentry.close)
         opened.callback(log.report_no_more, sentry.report)
     if project := settings.posthog_key.get_secret_value():
         from keyway_backend.clients.posthog import Counting  # noqa: PLC0415 - only where it is configured
 
         counting = Counting(project, settings.posthog_host, actions=list(Action), version=VERSION, key=key)
         heard.hear(counting.count)
-        opened.push_async_callback(counting.close)
+        partings.append(counting.close)
         opened.callback(heard.forget, counting.count)
+
+
+async def _part(partings: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Each has its second, and they are the same one."""
+    await asyncio.gather(*(part() for part in partings))
 
 
 def mailer(settings: Settings) -> Mailer | None:

@@ -53,9 +53,9 @@ def judged(home: Home) -> list[dict[str, Any]]:
     return alerts(home)
 
 
-def wait_for(holds: Callable[[], bool]) -> None:
+def wait_for(holds: Callable[[], object]) -> None:
     """Until it holds; it must in the end."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.1)
+        time.sleep(0.02)

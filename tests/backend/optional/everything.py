@@ -134,7 +134,7 @@ def eventually(holds: Callable[[], Any]) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -221,9 +221,11 @@ def purpose(life: Life, name: str) -> Answer:
     return life.ask(method, path, sent)
 
 
-@pytest.mark.parametrize("way", ["silent", "closed"])
-def test_who_wants_the_service_is_told_in_the_end(life: Life, way: Way) -> None:
-    """503 with Retry-After, or an answer that says so; and meanwhile everything else goes on."""
+@contextmanager
+def told_in_the_end(life: Life, way: Way) -> Iterator[None]:
+    """Those who want the service: 503 with Retry-After, or an answer that says so. Where it is silent they wait for it
+    as long as the block goes on with something else.
+    """
     for service in ("stripe", "providers"):
         life.on.doors[service].be(way)
     with ThreadPoolExecutor(len(PURPOSES)) as pool:
@@ -234,11 +236,18 @@ def test_who_wants_the_service_is_told_in_the_end(life: Life, way: Way) -> None:
             life.sells()
             life.lists()
             assert not any(future.done() for name, future in waiting.items() if name != "checkout")
+        yield
         answers = {name: future.result() for name, future in waiting.items()}
     assert {name: answer.status for name, answer in answers.items()} == {name: PURPOSES[name][1] for name in waiting}
     assert all(answer.header("retry-after") for answer in answers.values() if answer.status == 503)
     assert answers["all projects"].json()["data"]["projects"] == []
     assert answers["sync"].json()["data"]["success"] is False
+
+
+def test_who_wants_the_service_is_told_in_the_end(life: Life) -> None:
+    """At once when nobody listens; `TestJobs` has those who wait."""
+    with told_in_the_end(life, "closed"):
+        pass
 
 
 def queue_mails(life: Life) -> None:
@@ -272,22 +281,25 @@ def unapplied(life: Life) -> int:
 
 
 def hanging(life: Life, mail: Door) -> None:
-    """Mail hangs and everything else does: other jobs go on, and the process ends when it is told to."""
+    """Mail hangs and everything else does: other jobs go on, and the process ends when it is told to. Who waits for
+    Stripe or a provider is answered as ever, before it ends.
+    """
     doors = [life.on.doors[name] for name in ("posthog", "sentry", "ipinfo", "redis")]
     for door in (*doors, mail):
         door.be("silent")
-    for live in (Life.pushes, Life.errs, Life.reads):
-        live(life)
-    queue_mails(life)
-    eventually(lambda: mail.held)
-    payload = {"action": "created", "installation": {"id": 1, "account": {"id": life.home.owner_id}}}
-    stack = life.on.stack
-    assert Post(stack.api_url, stack.instance.webhook_secret)("installation", payload).status < 300
-    eventually(lambda: unapplied(life) == 0)
-    assert mail.given_up < MAILS // 2, "the delivery waited until mail had given up"
-    eventually(lambda: mail.held and doors[0].held)
-    stack.backend.stop()
-    assert stack.backend.exit_code == 0
+    with told_in_the_end(life, "silent"):
+        for live in (Life.pushes, Life.errs, Life.reads):
+            live(life)
+        queue_mails(life)
+        eventually(lambda: mail.held)
+        payload = {"action": "created", "installation": {"id": 1, "account": {"id": life.home.owner_id}}}
+        stack = life.on.stack
+        assert Post(stack.api_url, stack.instance.webhook_secret)("installation", payload).status < 300
+        eventually(lambda: unapplied(life) == 0)
+        assert mail.given_up < MAILS // 2, "the delivery waited until mail had given up"
+        eventually(lambda: mail.held and doors[0].held)
+        stack.backend.stop()
+        assert stack.backend.exit_code == 0
 
 
 class TestJobs:

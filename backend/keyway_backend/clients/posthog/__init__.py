@@ -7,6 +7,8 @@ thread of the library empties, and what does not fit is not counted.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hmac
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -63,8 +65,10 @@ class Counting:
             )
 
     async def close(self) -> None:
-        """Sends what there is, within a second."""
-        await aside(lambda: self._client.flush(timeout_seconds=_PARTING_SECONDS))
+        """Sends what there is, within a second. Who has shut the library down does not wait for it at exit again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING_SECONDS):
+                await aside(self._client.shutdown)
 
     def _person(self, number: int) -> str:
         return hmac.new(self._key, str(number).encode(), "sha256").hexdigest()[:32]
