@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,8 @@ from keyway_backend.platform.http import body
 
 
 def ops_app(health: Health, openapi: Callable[[], dict[str, Any]]) -> Starlette:
-    """The application of the ops port."""
+    """The application of the ops port. Both ports share one event loop: what takes long to make is made once."""
+    openapi = functools.cache(openapi)
 
     async def livez(_: Request) -> Response:
         """The process turns its event loop."""
