@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from secrets import token_hex
-from threading import Barrier
+from threading import Barrier, local
 from typing import Any, Final
 
 import psycopg
@@ -22,11 +22,12 @@ import pytest
 from keyway_standalone.processes import Stack
 from oracle import keys, stage
 from oracle.report import Record
-from oracle.wire import Answer, Call, bearer, send
-from stack import sign_in
+from oracle.wire import Answer, Call, Line, bearer, send
 
 SECONDS: Final = 20.0
 ATTEMPTS, QUICKLY = 5, 2.0
+# A place takes one of them; so many keep each under its limit of requests, also in the long run.
+SESSIONS: Final = 120
 WAITING: Final = """
     WITH RECURSIVE behind (pid) AS (
         SELECT %s::int
@@ -34,11 +35,22 @@ WAITING: Final = """
     SELECT count(*) - 1 FROM behind"""
 
 
+class Lines(local):
+    """A connection for each thread, which each request of the thread goes over."""
+
+    def __init__(self, base: str) -> None:
+        self._line = Line(base)
+
+    def send(self, call: Call) -> Answer:
+        """Sends one request and reads the whole answer."""
+        return self._line.send(call)
+
+
 @dataclass
 class Place:
     """A vault as each case finds it: a live secret with a version, another one, one in the trash, one in staging."""
 
-    home: stage.Home
+    lines: Lines
     full_name: str
     token: str
     kept: str = ""
@@ -49,23 +61,17 @@ class Place:
     def ask(self, method: str, path: str, body: Any = None, *, whole: bool = False) -> Answer:
         """A request below the vault, or anywhere."""
         path = path if whole else f"/v1/vaults/{self.full_name}{path}"
-        return send(self.home.base, Call(method, path, (bearer(self.token),), body))
+        return self.lines.send(Call(method, path, (bearer(self.token),), body))
 
-    def made(self, key: str, value: str, environment: str = "development") -> str:
-        """A new secret."""
-        body = {"key": key, "value": value, "environment": environment}
-        return str(self.ask("POST", "/secrets", body).json()["data"]["id"])
-
-    def push(self, values: dict[str, str]) -> Answer:
+    def push(self, values: dict[str, str], environment: str = "development", *, delete: Sequence[str] = ()) -> Answer:
         """A push beside what is there."""
-        body = {"repoFullName": self.full_name, "environment": "development", "secrets": values, "mode": "merge"}
-        return self.ask("POST", "/v1/secrets/push", body, whole=True)
+        body = {"repoFullName": self.full_name, "environment": environment, "secrets": values, "mode": "merge"}
+        return self.ask("POST", "/v1/secrets/push", body | {"delete": [*delete]}, whole=True)
 
     def pull(self, environment: str = "development") -> Answer:
         """What an environment holds."""
         path = f"/v1/secrets/pull?repo={self.full_name}&environment={environment}"
-        call = Call("GET", path, (bearer(self.token), ("Accept", stage.SECRETS_JSON)))
-        return send(self.home.base, call)
+        return self.lines.send(Call("GET", path, (bearer(self.token), ("Accept", stage.SECRETS_JSON))))
 
     def state(self) -> Any:
         """Everything that can be seen in the vault."""
@@ -140,20 +146,21 @@ class Ground:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.home = stage.home(stack, "pairs", keep=False)
-        self._tokens = itertools.cycle([sign_in(stack, self.home.admin) for _ in range(8)])
+        self._lines = Lines(stack.api_url)
+        self._tokens = itertools.cycle(keys.sessions_like(stack, self.home.token, SESSIONS))
 
     def place(self) -> Place:
-        """A vault as each case finds it."""
+        """A vault as each case finds it. The administrator of its repository is an owner of the organisation."""
         name = f"{self.home.full_name.partition('/')[0]}/pair-{token_hex(5)}"
-        stage.GitHub(self.stack).repo(name, {self.home.admin: "admin"})
-        made = Place(self.home, name, next(self._tokens))
-        stage.create_vault(self.stack, made.token, name)
-        made.kept = made.made("KEEP", "1")
-        made.ask("PATCH", f"/secrets/{made.kept}", {"value": "2"})
+        stage.GitHub(self.stack).repo(name, {})
+        made = Place(self._lines, name, next(self._tokens))
+        assert made.ask("POST", "/v1/vaults", {"repoFullName": name}, whole=True).status == 201
+        for values, environment in (({"KEEP": "1", "OTHER": "1", "GONE": "1"}, "development"), ({"S": "1"}, "staging")):
+            assert made.push(values, environment).status == 200
+        ids = {one["key"]: str(one["id"]) for one in made.ask("GET", "/secrets").json()["data"]}
+        made.kept, made.other, made.gone = (ids[key] for key in ("KEEP", "OTHER", "GONE"))
+        assert made.push({"KEEP": "2"}, delete=["GONE"]).status == 200
         made.version = made.ask("GET", f"/secrets/{made.kept}/versions").json()["data"]["versions"][0]["id"]
-        made.other, made.gone = made.made("OTHER", "1"), made.made("GONE", "1")
-        made.made("STAGED", "1", "staging")
-        assert made.ask("DELETE", f"/secrets/{made.gone}").status == 200
         return made
 
     def in_order(self, first: str, second: str) -> tuple[int, int, Any]:
@@ -204,8 +211,8 @@ class Ground:
 class Gate:
     """The row of an environment, held."""
 
+    stack: Stack
     connection: psycopg.Connection[Any]
-    watch: psycopg.Connection[Any]
 
     def until_stuck(self, answers: list[Future[Answer]]) -> None:
         """Until each of these requests waits for the row, or for one that does, or has ended."""
@@ -215,8 +222,7 @@ class Gate:
             time.sleep(0.005)
 
     def _waiting(self) -> int:
-        row = self.watch.execute(WAITING, (self.connection.info.backend_pid,)).fetchone()
-        return int(row[0]) if row else 0
+        return int(keys.sql(self.stack, WAITING, self.connection.info.backend_pid)[0][0])
 
     def let_go(self) -> None:
         """Ends the transaction that holds it."""
@@ -228,10 +234,9 @@ def held(stack: Stack, place: Place) -> Iterator[Gate]:
     """Holds the row of development."""
     statement = """SELECT e.id FROM environments AS e JOIN vaults AS v ON v.id = e.vault_id
         WHERE v.owner_login || '/' || v.repo_name = %s AND e.name = 'development' FOR UPDATE OF e"""
-    url = stack.superuser_database_url
-    with psycopg.connect(url) as connection, psycopg.connect(url, autocommit=True) as watch:
+    with psycopg.connect(stack.superuser_database_url) as connection:
         assert connection.execute(statement, (place.full_name,)).fetchone()
-        yield Gate(connection, watch)
+        yield Gate(stack, connection)
 
 
 @pytest.fixture(scope="module")
