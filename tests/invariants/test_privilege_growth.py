@@ -71,6 +71,8 @@ def probes(crowd: Crowd) -> Iterator[tuple[str, str, Any]]:
         for name in NEW_VAULT:
             yield "GET", f"/v1/secrets/pull?repo={full}&environment={name}", None
             yield "POST", f"{path}/environments/{name}/import/preview", {"secrets": {"A": "1"}}
+        if label == "sibling":
+            continue  # no attempt names it: what could grow there are the rights on environments, by the organisation
         yield "GET", path, None
         yield "GET", f"{path}/collaborators", None
         yield "GET", f"{path}/permissions/effective?user={crowd.logins['triage']}", None
@@ -148,15 +150,19 @@ def test_the_probes_tell_rights_apart(before: Rights) -> None:
 def test_nobody_gives_themselves_a_right(crowd: Crowd, before: Rights, record_property: Record) -> None:
     """Overrides, rules, environments and their types, defaults of organisations: refused; and afterwards everybody may
     what they might before."""
-    wrong, count = [], 0
-    for caller in climbers(crowd):
+    wrong: list[str] = []
+
+    def climb(caller: Caller) -> int:
+        asked = [one for one in attempts(crowd, caller) if not may_already(crowd, caller, one[1])]
         with asking(crowd, caller) as ask:
-            for method, path, body in attempts(crowd, caller):
-                if not may_already(crowd, caller, path):
-                    count += 1
-                    answer = ask(method, path, body)
-                    if answer.status not in {REFUSED, 403, 404}:
-                        wrong.append(f"{caller.name}: {method} {path}: {answer.status} {answer.body[:200]!r}")
+            for method, path, body in asked:
+                answer = ask(method, path, body)
+                if answer.status not in {REFUSED, 403, 404}:
+                    wrong.append(f"{caller.name}: {method} {path}: {answer.status} {answer.body[:200]!r}")
+        return len(asked)
+
+    with ThreadPoolExecutor(4) as pool:
+        count = sum(pool.map(climb, climbers(crowd)))
     assert wrong == []
     assert rights(crowd) == before
     record_property(
