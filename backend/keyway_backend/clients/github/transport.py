@@ -7,6 +7,7 @@ would overrun the request's deadline, and a redirect to another host would carry
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 import socket
 from collections.abc import Mapping
@@ -86,7 +87,7 @@ class Transport:
         if response is None:
             return None
         try:
-            return TypeAdapter(list[model]).validate_json(response.content)  # type: ignore[valid-type]
+            return _list_of(model).validate_json(response.content)
         except ValidationError:
             raise GitHubUnknown(f"GET {_shape(path)}: unexpected body") from None
 
@@ -221,10 +222,15 @@ def parse(response: Response[Any], model: type[Parsed], call: str) -> Parsed:
         raise GitHubUnknown(f"{_shape(call)}: unexpected body") from None
 
 
+@functools.cache  # making one takes as long as a call
+def _list_of(model: type[Parsed]) -> TypeAdapter[list[Parsed]]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
 def _listed(response: Response[Any], model: type[Parsed], within: str, call: str) -> list[Parsed]:
     try:
         held = orjson.dumps(orjson.loads(response.content)[within]) if within else response.content
-        return TypeAdapter(list[model]).validate_json(held)  # type: ignore[valid-type]
+        return _list_of(model).validate_json(held)
     except (ValueError, KeyError, TypeError):
         raise GitHubUnknown(f"GET {_shape(call)}: unexpected body") from None
 
