@@ -78,6 +78,16 @@ def statuses(stack: Stack, task: str) -> list[str]:
         return [status for (status,) in connection.execute(query, [task])]
 
 
+def silent_for_long(stack: Stack, task: str) -> None:
+    """Whoever is at a job of this task gave its last sign of life a minute ago."""
+    with psycopg.connect(stack.app_database_url) as connection:
+        connection.execute(
+            """UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 minute' WHERE id IN (
+                   SELECT worker_id FROM procrastinate_jobs WHERE task_name = %s AND status = 'doing')""",
+            [task],
+        )
+
+
 class TestRefuses:
     """What no job carries, and what makes none."""
 
@@ -153,8 +163,11 @@ class TestDoes:
         asyncio.run(go())
         assert sorted(done, key=lambda one: one["id"]) == [{"id": 1, "label": "ümlaut"}, {"id": 2, "label": None}]
 
-    def test_a_failing_one_again_and_a_hopeless_one_no_more(self, stack: Stack, name: str) -> None:
+    def test_a_failing_one_again_and_a_hopeless_one_no_more(
+        self, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Twice failed and then done is done; failed as often as allowed is kept as failed."""
+        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.1)
         tried: list[str] = []
 
         async def flaky() -> None:
@@ -234,7 +247,8 @@ class TestDoes:
             os.kill(child.pid or 0, signal.SIGKILL)
             child.join()
             assert "doing" in statuses(stack, name)
-            async with worker(stack, (name, handler), stalled_seconds=1.0):
+            silent_for_long(stack, name)
+            async with worker(stack, (name, handler)):
                 await until(lambda: statuses(stack, name) == [])
 
         asyncio.run(go())
@@ -276,8 +290,11 @@ class TestDoes:
         assert asyncio.run(heard(jobs.defer)) >= 1
         assert statuses(stack, name) == ["todo", "todo"]
 
-    def test_a_periodic_task_runs_once_for_two_workers(self, stack: Stack, name: str) -> None:
+    def test_a_periodic_task_runs_once_for_two_workers(
+        self, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """At its time, whoever is there."""
+        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.1)
         done: list[float] = []
 
         async def handler() -> None:
@@ -305,7 +322,7 @@ def _hang(url: str, name: str, started: str) -> None:
         await asyncio.sleep(3600)
 
     async def go() -> None:
-        working = Jobs(url, at_once=1, stalled_seconds=1.0)
+        working = Jobs(url, at_once=1)
         working.task(name, handler)
         working.start()
         await asyncio.sleep(3600)

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,6 +169,27 @@ class Others:
         return {told: times for told, times in self.statuses.items() if told[1] != 200}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def answered(stack: Stack) -> Iterator[Future[dict[str, bytes]]]:
+    """Those who go on sending what nobody reads, from the first test of this file on: what each was told when the end
+    came.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        yield pool.submit(_until_the_end, stack)
+
+
+def _until_the_end(stack: Stack) -> dict[str, bytes]:
+    with ExitStack() as opened:
+        everybody = [one for kind in ANSWERED for one in opened.enter_context(attack(stack, kind, 1))]
+        deadline = time.monotonic() + 10 * REST_SECONDS
+        while still := [one.kind.path for one in everybody if not one.ended]:
+            assert time.monotonic() < deadline, still
+            for one in everybody:
+                one.drips()
+            time.sleep(0.05)
+        return {one.kind.path: one.told[:12] for one in everybody}
+
+
 @pytest.fixture
 def others(stack: Stack) -> Others:
     """An administrator, and GitHub."""
@@ -189,16 +211,9 @@ def test_nobody_else_is_refused(stack: Stack, others: Others, kind: Kind, connec
     until_applied(stack, *others.deliveries)
 
 
-def test_a_body_that_was_answered_keeps_no_connection(stack: Stack) -> None:
+def test_a_body_that_was_answered_keeps_no_connection(answered: Future[dict[str, bytes]]) -> None:
     """Whoever goes on sending what nobody reads: the answer came, and then the end."""
-    with ExitStack() as opened:
-        everybody = [one for kind in ANSWERED for one in opened.enter_context(attack(stack, kind, 1))]
-        deadline = time.monotonic() + 10 * REST_SECONDS
-        while still := [one.kind.path for one in everybody if not one.ended]:
-            assert time.monotonic() < deadline, still
-            for one in everybody:
-                one.drips()
-        told = {one.kind.path: one.told[:12] for one in everybody}
+    told = answered.result()
     assert all(answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200")) for answer in told.values()), told
 
 
