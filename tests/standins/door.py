@@ -74,6 +74,7 @@ class Door:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listener.accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with self._lock:
                     self._open.add(client)
                 serve = self._keep if self.way == "silent" else self._pass
@@ -89,6 +90,7 @@ class Door:
         slow = let if self.way == "slow" else None
         with client, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.target), 5) as server:
             server.settimeout(None)
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open.add(server)
             back = threading.Thread(target=_copy, args=(server, client, slow), daemon=True)

@@ -53,6 +53,7 @@ def serving(answer: Answering) -> Iterator[Standin]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one packet: the second of two would wait for the acknowledgement of the first
 
         def _serve(self) -> None:
             parts = urlsplit(self.path)

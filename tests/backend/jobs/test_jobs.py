@@ -30,6 +30,12 @@ def name() -> str:
     return f"test.{uuid.uuid4().hex[:12]}"
 
 
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker soon finds what it was not told of: what is tried again, and what was made before it listened."""
+    monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.1)
+
+
 @asynccontextmanager
 async def database(stack: Stack) -> AsyncIterator[Database]:
     """The suite's database, as the application role."""
@@ -163,11 +169,8 @@ class TestDoes:
         asyncio.run(go())
         assert sorted(done, key=lambda one: one["id"]) == [{"id": 1, "label": "ümlaut"}, {"id": 2, "label": None}]
 
-    def test_a_failing_one_again_and_a_hopeless_one_no_more(
-        self, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_failing_one_again_and_a_hopeless_one_no_more(self, stack: Stack, name: str) -> None:
         """Twice failed and then done is done; failed as often as allowed is kept as failed."""
-        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.1)
         tried: list[str] = []
 
         async def flaky() -> None:
@@ -290,11 +293,8 @@ class TestDoes:
         assert asyncio.run(heard(jobs.defer)) >= 1
         assert statuses(stack, name) == ["todo", "todo"]
 
-    def test_a_periodic_task_runs_once_for_two_workers(
-        self, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_periodic_task_runs_once_for_two_workers(self, stack: Stack, name: str) -> None:
         """At its time, whoever is there."""
-        monkeypatch.setattr(jobs, "_POLL_SECONDS", 0.1)
         done: list[float] = []
 
         async def handler() -> None:
