@@ -51,7 +51,7 @@ class _Listener(BaseHTTPRequestHandler):
 def listener() -> Iterator[Heard]:
     """A server of the test's own."""
     with Heard() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield server
         server.shutdown()

@@ -22,7 +22,7 @@ PLANS: Final = ("pro", "team", "business")
 
 
 class Stripe:
-    """One account. `down` makes it silent: "refuse" answers 500 to everything, "hang" answers late."""
+    """One account. `down` makes it silent: "refuse" answers 500 to everything, "hang" does when it is `let`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, str]]] = []
@@ -33,7 +33,7 @@ class Stripe:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self._awake = threading.Event()
+        self.let = threading.Event()
 
     @property
     def url(self) -> str:
@@ -42,11 +42,11 @@ class Stripe:
 
     def start(self) -> None:
         """Begins to listen."""
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
         """Ends, and lets go whoever hangs."""
-        self._awake.set()
+        self.let.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -95,9 +95,9 @@ class Stripe:
     def answer(self, method: str, path: str, fields: dict[str, str], once: str) -> tuple[int, dict[str, Any]]:  # noqa: PLR0911
         """Status and body of one call."""
         self.calls.append((method, path, fields))
-        if self.down == "hang":
-            self._awake.wait(30)
-        if self.down:
+        if down := self.down:
+            if down == "hang":
+                self.let.wait(30)
             return 500, {"error": {"type": "api_error", "message": "down"}}
         match method, path.strip("/").split("/"):
             case "GET", ["v1", "prices"]:
@@ -123,6 +123,7 @@ class Stripe:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1
 
             def _answer(self) -> None:
                 parts = urlsplit(self.path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +64,14 @@ class Shop:
         answer = self.ask("POST", "/v1/orgs/connect", token, {"orgLogin": login})
         assert answer.status == 200, answer.body
         return login, token, number
+
+
+def until(true: Callable[[], bool], what: str) -> None:
+    """Waits for what somebody else does."""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

@@ -9,20 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.backend.billing.conftest import Shop
+from tests.backend.billing.conftest import Shop, until
 from tests.backend.billing.test_shop import actions, plan_of
 from tests.backend.permissions.desk import sql
 from tests.standins.stripe import Stripe
 
 UPDATED = "customer.subscription.updated"
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Waits for what a job does."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 FORGED: dict[str, Callable[[bytes], str]] = {
