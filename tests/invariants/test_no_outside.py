@@ -50,11 +50,16 @@ def _possible() -> None:
         pytest.skip(reason)
 
 
-def test_nothing_leaves() -> None:
+@pytest.fixture(scope="module")
+def life() -> dict[str, Any]:
+    """A day without any optional service, and what the control left on its wire afterwards."""
+    return alone("life")
+
+
+def test_nothing_leaves(life: dict[str, Any]) -> None:
     """Sign-in, push, pull, a webhook, new devices, alerts, jobs, providers, an error: no packet on the wire."""
-    found = alone("life")
-    assert found["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert", "providers", "error"]
-    assert found["packets"] == []
+    assert life["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert", "providers", "error"]
+    assert life["packets"] == []
 
 
 @pytest.mark.prove
@@ -65,9 +70,7 @@ def test_services_that_are_on_are_seen() -> None:
     assert [name for name in names if not any(name.hex() in one for one in packets)] == []
 
 
-def test_what_leaves_is_seen() -> None:
-    """Control: a connection, a datagram and a question for a name each leave their mark."""
-    found = alone("ways")
-    assert found["packets"] == []
+def test_what_leaves_is_seen(life: dict[str, Any]) -> None:
+    """Control: a connection, a datagram and a question for a name each leave their mark, on the same wire."""
     marks = {"tcp": "cb007107", "udp": "cb007108", "name": b"somewhere".hex()}
-    assert {way for way, mark in marks.items() if any(mark in one for one in found["left"][way])} == set(marks)
+    assert {way for way, mark in marks.items() if any(mark in one for one in life["left"][way])} == set(marks)
