@@ -26,12 +26,19 @@ from oracle.wire import Call, bearer, send
 from stack import sign_in
 
 from tests.backend.ci.test_exchange import Workshop
+from tests.backend.known_people import People
 
 
 @pytest.fixture(scope="module")
 def home(stack: Stack) -> Home:
     """What Mallory wants: a vault with a value."""
     return stage.home(stack, "wanted")
+
+
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """The administrator of the vaults that a test has to itself."""
+    return People(stack)
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +140,9 @@ class TestApiKeys:
 
 class TestWorkflows:
     @pytest.fixture
-    def shop(self, stack: Stack) -> Workshop:
+    def shop(self, stack: Stack, people: People) -> Workshop:
         """A vault of the test's own and the runs of its repository."""
-        return Workshop(stage.home(stack, "runs"), GitHub(stack), stack.api_url)
+        return Workshop(people.home("runs"), GitHub(stack), stack.api_url)
 
     def test_a_rule_of_somebody_elses_making(self, stack: Stack, shop: Workshop) -> None:
         """A rule that opens production, copied from a genuine one: no token, and an alarm."""
@@ -204,9 +211,9 @@ class TestWorkflows:
 class TestWhatGitHubDecides:
     """Rows that carry no code, because they grant nothing: GitHub is asked."""
 
-    def test_an_installation_that_is_none(self, stack: Stack) -> None:
+    def test_an_installation_that_is_none(self, stack: Stack, people: People) -> None:
         """A suspended installation, made active in the database, lets nobody in."""
-        home, github = stage.home(stack, "asleep"), GitHub(stack)
+        home, github = people.home("asleep"), GitHub(stack)
         owner = home.full_name.split("/")[0]
         github.do("suspend", login=owner, webhook=True)
         assert pull(home, home.token) == 403
@@ -214,9 +221,9 @@ class TestWhatGitHubDecides:
         cool(stack, home)
         assert pull(home, home.token) in {403, 503}
 
-    def test_a_repository_under_ones_own_installation(self, stack: Stack, mallory: str) -> None:
+    def test_a_repository_under_ones_own_installation(self, stack: Stack, people: People, mallory: str) -> None:
         """Mallory's installation is said to cover the repository: GitHub does not show it to that installation."""
-        home, github = stage.home(stack, "covered"), GitHub(stack)
+        home, github = people.home("covered"), GitHub(stack)
         person = stage.GitHub(stack).user("mallory")
         number = github.do("install", login=person)["id"]
         sql(
@@ -229,9 +236,9 @@ class TestWhatGitHubDecides:
         for token in (mallory, sign_in(stack, person)):
             assert pull(home, token) == 403
 
-    def test_a_vault_that_was_given_to_another_repository(self, stack: Stack) -> None:
+    def test_a_vault_that_was_given_to_another_repository(self, stack: Stack, people: People) -> None:
         """The vault's row names a repository of Mallory's, and an owner: no value opens there."""
-        home, mine = stage.home(stack, "moved"), stage.home(stack, "taker", keep=False)
+        home, mine = people.home("moved"), stage.home(stack, "taker", keep=False)
         sql(stack, "UPDATE vaults SET deleted_at = now() WHERE id = %s", mine.vault_id)
         owner, repo = mine.full_name.split("/")
         sql(
@@ -248,9 +255,9 @@ class TestWhatGitHubDecides:
         answer = mine.get(f"/v1/secrets/pull?repo={mine.full_name}&environment=development")
         assert (answer.status, b"integrity" in answer.body) == (503, True)
 
-    def test_a_roster_that_somebody_else_wrote(self, stack: Stack, mallory: str) -> None:
+    def test_a_roster_that_somebody_else_wrote(self, stack: Stack, people: People, mallory: str) -> None:
         """An owner of an organisation by its row alone sees and changes nothing of it."""
-        home = stage.home(stack, "roster")
+        home = people.home("roster")
         org = home.full_name.split("/")[0]
         assert home.post("/v1/orgs/connect", {"orgLogin": org}).status == 200
         sql(

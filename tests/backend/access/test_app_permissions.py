@@ -13,6 +13,7 @@ from keyway_standalone.processes import Stack
 from permission_sets import FULL, SETS, Granted
 from stack import sign_in
 
+from tests.backend.known_people import People
 from tests.oracle import keys, stage
 from tests.oracle.stage import GitHub, Home
 from tests.oracle.wire import Answer, Call, bearer, send
@@ -31,6 +32,12 @@ def github(stack: Stack) -> GitHub:
     return GitHub(stack)
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """Who takes part."""
+    return People(stack)
+
+
 @pytest.fixture(scope="module", params=SETS, ids=lambda granted: granted.name)
 def granted(request: pytest.FixtureRequest) -> Granted:
     """What the App may."""
@@ -39,9 +46,9 @@ def granted(request: pytest.FixtureRequest) -> Granted:
 
 
 @pytest.fixture(scope="module")
-def home(stack: Stack, granted: Granted) -> Home:
+def home(people: People, granted: Granted) -> Home:
     """A vault with something in every environment, on an organisation that granted this."""
-    made = stage.home(stack, "granted", granted=granted)
+    made = people.home("granted", granted=granted)
     for environment in ENVIRONMENTS:
         assert made.push({"A": "1"}, environment).status == 200
     return made
@@ -74,19 +81,18 @@ class TestWorksWithEach:
     """What depends on no permission but Metadata."""
 
     @pytest.mark.parametrize("role", ROLES)
-    def test_every_role_may_what_it_may(self, home: Home, role: str) -> None:
+    def test_every_role_may_what_it_may(self, home: Home, people: People, role: str) -> None:
         """Reading and writing, as the matrix says."""
-        token = home.with_role(role)
+        _, token = people.with_role(home, role)
         assert tuple(name for name in ENVIRONMENTS if pulled(home, token, name) == 200) == READS[role]
         tried = {name: stage.push(home.stack, token, home.full_name, name, {"A": "1"}).status for name in ENVIRONMENTS}
         assert tuple(name for name, status in tried.items() if status == 200) == WRITES[role]
         assert set(tried.values()) <= {200, 403}
 
-    def test_nobody_else_gets_in(self, home: Home, github: GitHub) -> None:
+    def test_nobody_else_gets_in(self, home: Home, people: People, github: GitHub) -> None:
         """A stranger, and somebody who was removed, once what was remembered is over."""
-        assert pulled(home, stage.stranger(home.stack)) == 403
-        login = home.login_with("write")
-        token = sign_in(home.stack, login)
+        assert pulled(home, people.person("stranger")[1]) == 403
+        login, token = people.with_role(home, "write", "removed")
         assert pulled(home, token) == 200
         github.do("set-role", repo=home.full_name, login=login, role=None)
         keys.sql(home.stack, "DELETE FROM role_cache WHERE github_repo_id = %s", home.repo_id)
@@ -94,13 +100,13 @@ class TestWorksWithEach:
 
     @pytest.mark.parametrize("visibility", ["public", "internal"])
     def test_where_everybody_reads_only_the_invited_get_in(
-        self, stack: Stack, github: GitHub, granted: Granted, visibility: str
+        self, people: People, github: GitHub, granted: Granted, visibility: str
     ) -> None:
         """What GitHub says of everybody is no role."""
-        open_one = stage.home(stack, "open", granted=granted)
+        open_one = people.home("open", granted=granted)
         github.do("set-visibility", repo=open_one.full_name, visibility=visibility)
-        assert pulled(open_one, open_one.with_role("read")) == 200
-        assert pulled(open_one, stage.stranger(stack)) == 403
+        assert pulled(open_one, people.with_role(open_one, "read")[1]) == 200
+        assert pulled(open_one, people.person("stranger")[1]) == 403
 
     def test_lists_and_pages_of_people(self, home: Home) -> None:
         """One's vaults and repositories, collaborators, contributors: found with Metadata alone."""
@@ -131,9 +137,9 @@ class TestWorksWithEach:
         removed = as_(home, home.token, "DELETE", f"{path}/{made.json()['data']['id']}")
         assert removed.status == 200, removed.body
 
-    def test_the_app_that_is_gone_is_gone(self, stack: Stack, github: GitHub, granted: Granted) -> None:
+    def test_the_app_that_is_gone_is_gone(self, people: People, github: GitHub, granted: Granted) -> None:
         """Events of the App itself need no permission and no subscription: nobody reads after it was taken away."""
-        left = stage.home(stack, "left", granted=granted)
+        left = people.home("left", granted=granted)
         assert pulled(left, left.token) == 200
         done = github.do("uninstall", login=org_of(left), webhook=True)
         assert [one["status"] for one in done["deliveries"]] == [200]
@@ -161,11 +167,10 @@ class TestBuys:
         assert listed.status == 200
         assert [one["login"] for one in listed.json()["data"]] == ([org_of(joined)] if granted.members else [])
 
-    def test_members_events_of_people(self, stack: Stack, github: GitHub, granted: Granted) -> None:
+    def test_members_events_of_people(self, stack: Stack, people: People, github: GitHub, granted: Granted) -> None:
         """With it a removed person is out at once; without it nothing is heard, and the role ends with the cache."""
-        told = stage.home(stack, "told", granted=granted)
-        login = told.login_with("write")
-        token = sign_in(stack, login)
+        told = people.home("told", granted=granted)
+        login, token = people.with_role(told, "write")
         assert pulled(told, token) == 200
         done = github.do("set-role", repo=told.full_name, login=login, role=None, webhook=True)
         heard = [one["event"] for one in done["deliveries"]]
@@ -174,9 +179,11 @@ class TestBuys:
         keys.sql(stack, "UPDATE role_cache SET expires_at = now() WHERE github_repo_id = %s", told.repo_id)
         assert pulled(told, token) == 403
 
-    def test_subscribed_events_of_repositories(self, stack: Stack, github: GitHub, granted: Granted) -> None:
+    def test_subscribed_events_of_repositories(
+        self, stack: Stack, people: People, github: GitHub, granted: Granted
+    ) -> None:
         """A repository that is deleted: told at once to who subscribed, and noticed with the cache by who did not."""
-        told = stage.home(stack, "dropped", granted=granted)
+        told = people.home("dropped", granted=granted)
         assert pulled(told, told.token) == 200
         done = github.do("delete-repo", repo=told.full_name, webhook=True)
         assert [one["event"] for one in done["deliveries"]] == [one for one in ("repository",) if one in granted.events]

@@ -18,6 +18,7 @@ from permission_sets import FULL, LEAST
 from stack import sign_in
 
 from tests.backend.github.test_installations import labels, roster_is, row
+from tests.backend.known_people import People
 from tests.oracle import stage
 from tests.oracle.policy import Policy
 from tests.oracle.stage import GitHub, Home
@@ -43,6 +44,7 @@ class Ground:
     github: GitHub
     post: Post
     home: Home
+    people: People
 
     @property
     def org(self) -> str:
@@ -80,8 +82,7 @@ class Ground:
 
     def member(self, role: str = "write") -> tuple[str, str]:
         """Somebody with a role that is remembered: login and session."""
-        login = self.home.login_with(role)
-        token = sign_in(self.stack, login)
+        login, token = self.people.with_role(self.home, role)
         assert self.pull(token) == 200
         return login, token
 
@@ -100,10 +101,16 @@ class Ground:
         return sum(call.endswith("/permission") for call in self.github.calls())
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """Who takes part."""
+    return People(stack)
+
+
 @pytest.fixture
-def ground(stack: Stack) -> Ground:
+def ground(stack: Stack, people: People) -> Ground:
     """A new one for each event."""
-    return Ground(stack, GitHub(stack), post_of(stack), stage.home(stack, "event"))
+    return Ground(stack, GitHub(stack), post_of(stack), people.home("event"), people)
 
 
 # the App ------------------------------------------------------------------------------------------------------------
@@ -144,7 +151,7 @@ def app_is_suspended(ground: Ground) -> None:
 
 def app_works_again(ground: Ground) -> None:
     """Who asks is let in; who was refused just before waits for ten seconds at most."""
-    number, waiting = ground.installation, sign_in(ground.stack, ground.home.login_with("read"))
+    number, (_, waiting) = ground.installation, ground.people.with_role(ground.home, "read")
     ground.applied(ground.github.do("suspend", login=ground.org, webhook=True))
     ground.applied(ground.github.do("suspend", login=ground.org, suspended=False, webhook=True))
     assert row(ground.stack, number)["status"] == "active"
@@ -182,7 +189,9 @@ def repositories_are_removed(ground: Ground) -> None:
 
 def authorization_is_withdrawn(ground: Ground) -> None:
     """The person is signed out, and the kept token is gone."""
-    login, token = ground.member()
+    login = ground.home.login_with("write")
+    token = sign_in(ground.stack, login)
+    assert ground.pull(token) == 200
     ground.applied(ground.github.do("end-tokens", login=login, webhook=True))
     assert send(ground.stack.api_url, Call("GET", "/v1/users/me", (bearer(token),))).status == 401
     query = "SELECT 1 FROM github_tokens AS t JOIN users AS u ON u.id = t.user_id WHERE u.login = %s"
@@ -391,7 +400,7 @@ def gives(ground: Ground, told: Callable[[], None]) -> None:
     told()
     assert ground.pull(token) == 200
     assert ground.asked() == asked
-    assert ground.pull(sign_in(ground.stack, ground.home.login_with("read"))) == 200
+    assert ground.pull(ground.people.with_role(ground.home, "read")[1]) == 200
 
 
 Effect = Callable[[Ground], None]

@@ -1,0 +1,47 @@
+"""People of a file of tests who sign in once: a sign-in costs as much as a dozen other requests.
+
+Roles are given anew on each repository. Whoever is signed out, renamed or counted by a test must be its own.
+"""
+
+from __future__ import annotations
+
+from keyway_standalone.processes import Stack
+from permission_sets import FULL, Granted
+from stack import sign_in
+
+from tests.oracle import canaries, stage
+from tests.oracle.stage import GitHub, Home
+
+
+class People:
+    """An administrator, a person for each role, and a stranger."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._github = GitHub(stack)
+        self._known: dict[str, tuple[str, str]] = {}
+
+    def person(self, name: str) -> tuple[str, str]:
+        """Login and session."""
+        if name not in self._known:
+            login = self._github.user(name)
+            self._known[name] = login, sign_in(self._stack, login)
+        return self._known[name]
+
+    def with_role(self, home: Home, role: str, name: str = "") -> tuple[str, str]:
+        """Login and session of the one who has this role there from now on; of a certain person with a `name`."""
+        login, token = self.person(name or role)
+        self._github.do("set-role", repo=home.full_name, login=login, role=role)
+        return login, token
+
+    def home(self, stem: str, *, granted: Granted = FULL) -> Home:
+        """`stage.home` of the administrator: an organisation, a repository and a vault of its own."""
+        admin, token = self.person("admin")
+        org, owner_id = self._github.org(stem, admin)
+        full_name = f"{org}/app-of-{stem}"
+        repo_id = self._github.repo(full_name, {admin: "admin"})
+        self._github.do("install", login=org, **granted.installing)
+        vault_id = stage.create_vault(self._stack, token, full_name)
+        made = Home(self._stack, full_name, repo_id, owner_id, admin, token, vault_id)
+        assert made.push({"KEPT": canaries.new()}, "development").status == 200
+        return made
