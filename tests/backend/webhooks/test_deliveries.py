@@ -7,13 +7,16 @@ import secrets
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from github_post import Post, applied, headers_of, post_of, process, sql, until, until_applied
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub
 
+# Seconds later it is time for a job that failed once.
+_DUE: Final = """UPDATE procrastinate_jobs SET scheduled_at = now()
+    WHERE status = 'todo' AND attempts = 1 AND args ->> 'delivery' = %s RETURNING id"""
 PING: dict[str, Any] = {"zen": "Keep it logically awesome.", "hook_id": 1}
 
 
@@ -204,6 +207,10 @@ class TestTakes:
         delivery = str(uuid.uuid4())
         payload = {"action": "created", "installation": {"id": installation, "account": {"id": 1}}}
         assert post("installation", payload, delivery).status == 200
+        until(
+            lambda: sql(stack, _DUE, delivery) or applied(stack, delivery), "tried once, and waiting for its next turn"
+        )
+        assert post("installation", removed(number())).status == 200  # whose job has the worker look
         until_applied(stack, delivery)
         assert stack.control.clear_faults() == [1]
         assert applied(stack, delivery) == 1
