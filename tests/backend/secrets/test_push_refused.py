@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,13 +10,22 @@ import pytest
 from tests.backend.secrets.desk import Desk, faults, text_of
 
 CANARY = "canary-7f3a9"
+KEPT = {"KEPT": "as it was"}
+
+
+@pytest.fixture(scope="module")
+def lasting(first: Desk) -> Desk:
+    """An environment with something to lose."""
+    made = first.anew().at_new_place()
+    made.set(KEPT)
+    return made
 
 
 @pytest.fixture
-def stocked(desk: Desk) -> Desk:
-    """An environment with something to lose."""
-    desk.set({"KEPT": "as it was"})
-    return desk
+def stocked(lasting: Desk) -> Iterator[Desk]:
+    """The same one for each push, because every one of them is refused and leaves it as it was."""
+    yield lasting
+    assert (lasting.head(), lasting.values()) == (1, KEPT)
 
 
 class TestNames:
@@ -30,7 +40,6 @@ class TestNames:
         answer = stocked.push({key: CANARY, "FINE": CANARY})
         assert list(faults(answer)) == [f"secrets.{key[:256]}"]
         assert CANARY not in text_of(answer)
-        assert stocked.values() == {"KEPT": "as it was"}
 
     @pytest.mark.parametrize("key", ["PATH", "LD_PRELOAD", "LD_", "BASH_ENV", "ENV", "GITHUB_ENV", "GITHUB_PATH"])
     def test_those_that_change_how_programs_start_are_refused(self, stocked: Desk, key: str) -> None:
@@ -70,7 +79,6 @@ class TestValues:
         """64 KiB are counted in bytes of UTF-8, not in characters."""
         message = faults(stocked.push({"A": value}))["secrets.A"]
         assert "65536" in message
-        assert stocked.values() == {"KEPT": "as it was"}
 
     def test_every_fault_is_named_at_once(self, stocked: Desk) -> None:
         """Nobody has to push ten times to learn ten faults."""
@@ -119,7 +127,6 @@ class TestConditions:
         answer = stocked.push({"A": "1"}, mode="replace")
         assert answer.status == 400
         assert "If-Match" in answer.body["detail"]
-        assert stocked.values() == {"KEPT": "as it was"}
 
     @pytest.mark.parametrize("header", ["*", "abc", '"abc"', "01a1fb8f-0352-728c-9a51-12093f708e4c", ""])
     def test_if_match_must_name_a_revision(self, stocked: Desk, header: str) -> None:
@@ -132,15 +139,16 @@ class TestConditions:
         assert "Idempotency-Key" in faults(stocked.push({"A": "1"}, {"Idempotency-Key": key}))
 
     @pytest.mark.parametrize("mode", ["merge", "replace"])
-    def test_a_moved_environment_is_a_conflict_that_says_where_it_is(self, stocked: Desk, mode: str) -> None:
+    def test_a_moved_environment_is_a_conflict_that_says_where_it_is(self, desk: Desk, mode: str) -> None:
         """409 names the present revision and what to do, and changes nothing."""
-        old = stocked.get().revision
-        new = stocked.set({"OTHER": "1"})
-        answer = stocked.push({"A": "1"}, {"If-Match": f'"{old}"'}, mode=mode)
+        desk.set(KEPT)
+        old = desk.get().revision
+        new = desk.set({"OTHER": "1"})
+        answer = desk.push({"A": "1"}, {"If-Match": f'"{old}"'}, mode=mode)
         assert answer.status == 409
         assert answer.body["currentRevision"] == {"id": new, "number": 2}
         assert "Pull" in answer.body["detail"]
-        assert stocked.values() == {"KEPT": "as it was", "OTHER": "1"}
+        assert desk.values() == KEPT | {"OTHER": "1"}
 
 
 class TestLimits:
