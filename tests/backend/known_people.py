@@ -5,6 +5,8 @@ Roles are given anew on each repository. Whoever is signed out, renamed or count
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from keyway_standalone.processes import Stack
 from permission_sets import FULL, Granted
 from stack import sign_in
@@ -42,6 +44,17 @@ class People:
         repo_id = self._github.repo(full_name, {admin: "admin"})
         self._github.do("install", login=org, **granted.installing)
         vault_id = stage.create_vault(self._stack, token, full_name)
-        made = Home(self._stack, full_name, repo_id, owner_id, admin, token, vault_id)
+        made = _Home(self._stack, full_name, repo_id, owner_id, admin, token, vault_id, people=self)
         assert made.push({"KEPT": canaries.new()}, "development").status == 200
         return made
+
+
+@dataclass
+class _Home(Home):
+    """One of theirs: who has a role there is one of them."""
+
+    people: People = field(kw_only=True)
+
+    def with_role(self, role: str) -> str:
+        """A session of somebody with this role."""
+        return self.people.with_role(self, role)[1]

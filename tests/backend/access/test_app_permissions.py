@@ -110,7 +110,7 @@ class TestWorksWithEach:
 
     def test_lists_and_pages_of_people(self, home: Home) -> None:
         """One's vaults and repositories, collaborators, contributors: found with Metadata alone."""
-        reader = home.with_role("read")
+        reader = sign_in(home.stack, home.login_with("read"))
         keys.sql(home.stack, "DELETE FROM role_cache WHERE github_repo_id IN (0, %s)", home.repo_id)
         listed = as_(home, reader, "GET", "/v1/vaults").json()["data"]
         assert [one["id"] for one in listed] == [home.vault_id]

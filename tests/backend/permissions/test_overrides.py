@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from keyway_standalone.processes import Stack
 
+from tests.backend.known_people import People
 from tests.backend.permissions.desk import (
     MOMENT,
     OVERRIDE,
@@ -32,9 +33,9 @@ NOBODYS = "0198c0de-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def shared(stack: Stack) -> Home:
+def shared(people: People) -> Home:
     """A vault in which nothing is changed."""
-    return stage.home(stack, "overrides")
+    return people.home("overrides")
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +44,16 @@ def other(stack: Stack) -> Home:
     return stage.home(stack, "elsewhere")
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """Who takes part."""
+    return People(stack)
+
+
 @pytest.fixture
-def home(stack: Stack) -> Home:
+def home(people: People) -> Home:
     """A vault of the test's own."""
-    return stage.home(stack, "ruled")
+    return people.home("ruled")
 
 
 class TestRefuses:
@@ -71,9 +78,9 @@ class TestRefuses:
         if kept is not None:
             assert ask(shared, "DELETE", f"/permissions/overrides/{kept}").status == 200
 
-    def test_a_stranger_finds_no_vault(self, shared: Home) -> None:
+    def test_a_stranger_finds_no_vault(self, shared: Home, people: People) -> None:
         """404, as for a vault that is not there."""
-        token = stage.stranger(shared.stack)
+        _, token = people.person("stranger")
         for method, path in (
             ("GET", "/permissions/overrides"), ("POST", "/permissions/overrides"), ("GET", "/permissions"),
             ("DELETE", "/permissions/reset"), ("GET", "/permissions/effective"), ("GET", "/permissions/defaults"),
@@ -243,9 +250,9 @@ class TestHolds:
         assert ask(home, "PUT", f"/permissions/overrides/{number}", {"canRead": True}).status == 200
         assert pulled(home, home.token, "development") == 200
 
-    def test_it_invites_nobody(self, home: Home) -> None:
+    def test_it_invites_nobody(self, home: Home, people: People) -> None:
         """Without a role from GitHub an override for a person is not even read."""
-        token = stage.stranger(home.stack)
+        _, token = people.person("stranger")
         create(home, user_override(user_id(home, token)))
         assert pulled(home, token, "development") == 403
         assert ask(home, "GET", "/permissions/effective", token=token).status == 404

@@ -16,6 +16,7 @@ from keyway_standalone.processes import Stack
 from oracle import database
 from stack import sign_in
 
+from tests.backend.known_people import People
 from tests.oracle import canaries, stage
 from tests.oracle.stage import GitHub, Home
 from tests.oracle.wire import Answer, Call, bearer, send
@@ -27,10 +28,16 @@ def home(stack: Stack) -> Home:
     return stage.home(stack, "environments")
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """Who takes part."""
+    return People(stack)
+
+
 @pytest.fixture
-def own(stack: Stack) -> Home:
+def own(people: People) -> Home:
     """A vault of the test's own."""
-    return stage.home(stack, "own")
+    return people.home("own")
 
 
 def ask(home: Home, method: str, tail: str = "", body: Any = None, token: str | None = None) -> Answer:
