@@ -21,6 +21,7 @@ from keyway_standalone.processes import Stack
 from oracle.report import Record
 from stack import sign_in
 
+from tests.backend.known_people import People
 from tests.oracle import stage
 from tests.oracle.keys import sql
 from tests.oracle.stage import GitHub, Home
@@ -77,11 +78,17 @@ def workshop(stack: Stack) -> Workshop:
     return Workshop(home, github, stack.api_url)
 
 
+@pytest.fixture(scope="module")
+def people(stack: Stack) -> People:
+    """Whose vaults they are."""
+    return People(stack)
+
+
 @pytest.fixture
-def own(stack: Stack) -> Iterator[Workshop]:
+def own(stack: Stack, people: People) -> Iterator[Workshop]:
     """A vault of the test's own."""
     github = GitHub(stack)
-    yield Workshop(stage.home(stack, "ci"), github, stack.api_url)
+    yield Workshop(people.home("ci"), github, stack.api_url)
     github.do("clear-faults")
 
 
