@@ -178,7 +178,10 @@ class Jobs:
         self._running = asyncio.create_task(self._run(), name="jobs")
 
     def retire(self) -> None:
-        """Takes no more, gives those under way 5 seconds, and gives back what is not done by then."""
+        """From now on none is taken; those under way have 5 seconds, and what is not done by then is given back.
+
+        Returns at once: `stop` waits for them.
+        """
         self._told.set()
         for worker in self._workers:
             worker.stop()  # type: ignore[no-untyped-call]

@@ -14,7 +14,7 @@ from github_post import Post, applied, headers_of, post_of, process, sql, until,
 from keyway_standalone.processes import Stack
 from oracle.stage import GitHub
 
-# Seconds later it is time for a job that failed once.
+# A job that failed once waits some seconds for its next turn; this is it.
 _DUE: Final = """UPDATE procrastinate_jobs SET scheduled_at = now()
     WHERE status = 'todo' AND attempts = 1 AND args ->> 'delivery' = %s RETURNING id"""
 PING: dict[str, Any] = {"zen": "Keep it logically awesome.", "hook_id": 1}

@@ -222,7 +222,7 @@ def parse(response: Response[Any], model: type[Parsed], call: str) -> Parsed:
         raise GitHubUnknown(f"{_shape(call)}: unexpected body") from None
 
 
-@functools.cache  # making one takes as long as a call
+@functools.cache  # each one builds a validator
 def _list_of(model: type[Parsed]) -> TypeAdapter[list[Parsed]]:
     return TypeAdapter(list[model])  # type: ignore[valid-type]
 
