@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from typing import cast
+from typing import Final, cast
 
 from keyway_backend import VERSION
 from keyway_backend.audit import Action, heard
@@ -13,6 +13,10 @@ from keyway_backend.clients.mail import Mailer
 from keyway_backend.clients.mail.smtp import Smtp, Tls
 from keyway_backend.platform import log
 from keyway_backend.platform.settings import Settings
+
+_PARTING_SECONDS: Final = 1.0
+
+_log = log.logger("outside")
 
 
 def told(settings: Settings, key: bytes, opened: AsyncExitStack) -> None:
@@ -36,8 +40,16 @@ def told(settings: Settings, key: bytes, opened: AsyncExitStack) -> None:
 
 
 async def _part(partings: Sequence[Callable[[], Awaitable[None]]]) -> None:
-    """Each has its second, and they are the same one."""
-    await asyncio.gather(*(part() for part in partings))
+    """Each has its second, and they are the same one. Whoever fails takes nothing from the others."""
+    outcomes = await asyncio.gather(*(_in_time(part) for part in partings), return_exceptions=True)
+    for error in outcomes:
+        if error is not None and not isinstance(error, TimeoutError):
+            _log.warning("parting_failed", kind=type(error).__name__)
+
+
+async def _in_time(part: Callable[[], Awaitable[None]]) -> None:
+    async with asyncio.timeout(_PARTING_SECONDS):
+        await part()
 
 
 def mailer(settings: Settings) -> Mailer | None:

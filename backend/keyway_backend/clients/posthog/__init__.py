@@ -7,8 +7,6 @@ thread of the library empties, and what does not fit is not counted.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import hmac
 import logging
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +16,6 @@ from posthog import Posthog
 
 from keyway_backend.platform.aside import aside
 
-_PARTING_SECONDS: Final = 1.0
 _CALL_SECONDS: Final = 5.0
 _QUEUE: Final = 2_000
 _EVENT: Final = ("event", "distinct_id", "timestamp", "uuid")
@@ -65,10 +62,10 @@ class Counting:
             )
 
     async def close(self) -> None:
-        """Sends what there is, within a second. Who has shut the library down does not wait for it at exit again."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PARTING_SECONDS):
-                await aside(self._client.shutdown)
+        """Sends what there is, however long that takes: the caller gives up when it wants to, and the library, once it
+        is told to shut down, is not waited for at exit again.
+        """
+        await aside(self._client.shutdown)
 
     def _person(self, number: int) -> str:
         return hmac.new(self._key, str(number).encode(), "sha256").hexdigest()[:32]
