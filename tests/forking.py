@@ -71,8 +71,10 @@ class Fork:
     def _told(self, seconds: float | None) -> bool:
         try:
             return bool(select.select([self._connection], [], [], seconds)[0])
-        except (ValueError, OSError):  # another thread was told meanwhile, and closed it
-            return self.returncode is None
+        except (ValueError, OSError):
+            if self.returncode is None:
+                raise
+            return False  # another thread was told meanwhile, and closed it
 
 
 class Forker:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import ssl
 import time
@@ -21,6 +20,8 @@ from oracle.wire import Call, Line
 from template import furnish
 
 _SIGN_IN_SECONDS: Final = 90.0
+# A killed server leaves its segments of shared memory behind: here in its folder, which goes too.
+_LEAVING_NOTHING: Final = {"dynamic_shared_memory_type": "mmap"}
 # Those that run now; a failed test tells which of their processes ended.
 _RUNNING: Final[list[Stack]] = []
 # Nothing here speaks TLS; a context of its own for each client would cost 50 ms.
@@ -32,12 +33,9 @@ _ADDRESSES: Final = itertools.count(os.getpid() % 60_000 * 256)
 @contextmanager
 def state_folder() -> Iterator[Path]:
     """A folder that the users of our processes can reach, removed in the end."""
-    folder = scratch.folder()
-    folder.chmod(0o711)
-    try:
+    with scratch.folder() as folder:
+        folder.chmod(0o711)
         yield folder / "state"
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -49,7 +47,9 @@ def running_stack(*, cold: bool = False, **options: Any) -> Iterator[Stack]:
     with state_folder() as folder:
         if options.get("only") is None:
             furnish(folder, options.get("seed", 1), folder.with_name("template"))
-        stack = Stack(folder, **options)
+        stack = Stack(
+            folder, **{**options, "postgres_options": _LEAVING_NOTHING | (options.get("postgres_options") or {})}
+        )
         for process in stack.wanted:
             process.spawn = process.spawn if cold else warm_servers.spawn
         with stack:
@@ -58,7 +58,7 @@ def running_stack(*, cold: bool = False, **options: Any) -> Iterator[Stack]:
                 yield stack
             finally:
                 _RUNNING.remove(stack)
-                if not cold:
+                if not cold:  # what is started as `up` does it ends as `down` does it
                     _end_at_once(stack)
 
 

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,12 +14,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from keyway_backend.health import Health
-from keyway_backend.platform.http import body
+from keyway_backend.platform.http import JSON, body
 
 
 def ops_app(health: Health, openapi: Callable[[], dict[str, Any]]) -> Starlette:
-    """The application of the ops port. Both ports share one event loop: what takes long to make is made once."""
-    openapi = functools.cache(openapi)
+    """The application of the ops port. Both ports share one event loop: what takes long to make is made once, when
+    it is asked for first.
+    """
+    described = functools.cache(lambda: orjson.dumps(openapi()))
 
     async def livez(_: Request) -> Response:
         """The process turns its event loop."""
@@ -38,7 +41,7 @@ def ops_app(health: Health, openapi: Callable[[], dict[str, Any]]) -> Starlette:
 
     async def document(_: Request) -> Response:
         """The contract of the public port."""
-        return body(openapi())
+        return Response(described(), media_type=JSON)
 
     return Starlette(
         routes=[

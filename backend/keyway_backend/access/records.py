@@ -65,7 +65,7 @@ def _found(rows: list[Row], github_user_id: int, macs: Macs) -> Found:
         row["created_by_github_user_id"],
         told if too_old < 0 else None,
         tuple([_environment(one, macs) for one in rows if one["environment_id"] is not None]),
-        _rules(row, macs),
+        _rules(next((one for one in rows if one["overrides"] is not None), row), macs),
         told if too_old >= 0 and told is not None and told.role is not None else None,
         too_old,
     )

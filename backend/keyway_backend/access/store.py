@@ -39,7 +39,7 @@ _FROM: Final[LiteralString] = """
     LEFT JOIN sessions AS s ON s.id = %(session_id)s::uuid AND s.user_id = %(user_id)s
     LEFT JOIN users AS u ON u.id = %(user_id)s"""
 # LIMIT 1 keeps the planner from joining by half a key: on tables that grew since it last looked, that reads them whole.
-_RULES: Final[LiteralString] = """
+_CACHED_AND_RULES: Final[LiteralString] = """
     LEFT JOIN LATERAL (
         SELECT * FROM role_cache
         WHERE github_user_id = person.github_user_id AND github_repo_id = v.github_repo_id LIMIT 1
@@ -51,8 +51,15 @@ _RULES: Final[LiteralString] = """
             'target_github_user_id', target_github_user_id, 'target_role', target_role,
             'can_read', can_read, 'can_write', can_write, 'mac', encode(mac, 'hex'))) AS overrides
         FROM permission_overrides
-        WHERE vault_id = v.id AND (target_type = 'role' OR target_github_user_id = person.github_user_id)
-    ) AS p ON v.id IS NOT NULL"""
+        WHERE vault_id = v.id AND (target_type = 'role' OR target_github_user_id = person.github_user_id)"""
+_RULES: Final[LiteralString] = _CACHED_AND_RULES + ") AS p ON v.id IS NOT NULL"
+_LOWEST: Final[LiteralString] = """
+    LEFT JOIN LATERAL (
+        SELECT id FROM environments WHERE vault_id = v.id AND deleted_at IS NULL ORDER BY id LIMIT 1
+    ) AS lowest ON true"""
+# With one environment of a vault: told with each, overrides would be as many as the product of both numbers.
+_ONCE: Final[LiteralString] = " AND e.id IS NOT DISTINCT FROM lowest.id) AS p ON v.id IS NOT NULL"
+_RULES_ONCE: Final[LiteralString] = _LOWEST + _CACHED_AND_RULES + _ONCE
 _NAMED: Final[LiteralString] = """
     LEFT JOIN vaults AS v ON lower(v.owner_login) = lower(%(owner)s) AND lower(v.repo_name) = lower(%(name)s)
         AND v.deleted_at IS NULL"""
@@ -113,9 +120,9 @@ _ONE_ENVIRONMENT: Final[dict[type, LiteralString]] = {
     Numbered: _HEAD + _NUMBERED + _ENVIRONMENT + _RULES,
 }
 _ALL_ENVIRONMENTS: Final[dict[type, LiteralString]] = {
-    Named: _HEAD + _NAMED + _ENVIRONMENTS + _RULES + _ORDER,
-    Numbered: _HEAD + _NUMBERED + _ENVIRONMENTS + _RULES + _ORDER,
-    Listed: _HEAD + _LISTED + _ENVIRONMENTS + _RULES + _ORDER,
+    Named: _HEAD + _NAMED + _ENVIRONMENTS + _RULES_ONCE + _ORDER,
+    Numbered: _HEAD + _NUMBERED + _ENVIRONMENTS + _RULES_ONCE + _ORDER,
+    Listed: _HEAD + _LISTED + _ENVIRONMENTS + _RULES_ONCE + _ORDER,
 }
 _BARE: Final[LiteralString] = _HEAD + _KNOWN + _NO_ENVIRONMENT + _RULES + _ORDER
 _ENVIRONMENTS_OF: Final[LiteralString] = """
@@ -205,7 +212,8 @@ async def look_up(
 ) -> list[DictRow]:
     """Everything that decides: a row per environment of each vault at `where`; for a name or a number at least one.
 
-    With `environment` one row per vault, whether it has that environment or not.
+    With `environment` one row per vault, whether it has that environment or not. Overrides of a vault are told with one
+    of its rows at least.
     """
     values = _who(who)
     match where:
