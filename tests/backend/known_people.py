@@ -32,13 +32,15 @@ class People:
 
     def with_role(self, home: Home, role: str, name: str = "") -> tuple[str, str]:
         """Login and session of the one who has this role there from now on; of a certain person with a `name`."""
+        assert (name or role) != "founder", "whose repository it is has every right there already"
         login, token = self.person(name or role)
         self._github.do("set-role", repo=home.full_name, login=login, role=role)
         return login, token
 
     def home(self, stem: str, *, granted: Granted = FULL) -> Home:
         """`stage.home` of the administrator: an organisation, a repository and a vault of its own."""
-        admin, token = self.person("admin")
+        # Not "admin": who has that role on a repository of somebody else's is another one than its owner.
+        admin, token = self.person("founder")
         org, owner_id = self._github.org(stem, admin)
         full_name = f"{org}/app-of-{stem}"
         repo_id = self._github.repo(full_name, {admin: "admin"})
