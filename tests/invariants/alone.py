@@ -106,6 +106,10 @@ def live() -> list[str]:
         done.append("providers")
         err(home)
         done.append("error")
+        # By itself, because the stack kills it: who is asked to leave may tell somebody.
+        stack.backend.stop()
+        assert stack.backend.exit_code == 0
+        done.append("end")
     return done
 
 

@@ -57,8 +57,8 @@ def life() -> dict[str, Any]:
 
 
 def test_nothing_leaves(life: dict[str, Any]) -> None:
-    """Sign-in, push, pull, a webhook, new devices, alerts, jobs, providers, an error: no packet on the wire."""
-    assert life["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert", "providers", "error"]
+    """Sign-in, push, pull, webhook, new devices, alerts, jobs, providers, an error, the end: no packet on the wire."""
+    assert life["done"] == ["sign-in", "push", "pull", "webhook", "job", "alert", "providers", "error", "end"]
     assert life["packets"] == []
 
 
