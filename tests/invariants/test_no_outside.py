@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from invariants.alone import MARK, NAMES, OUTSIDE
 
 TESTS: Final = Path(__file__).resolve().parents[1]
 _SECONDS: Final = 120
@@ -66,11 +68,10 @@ def test_nothing_leaves(life: dict[str, Any]) -> None:
 def test_services_that_are_on_are_seen() -> None:
     """Control: the same life with them on looks for each of them by name."""
     packets = alone("all")["packets"]
-    names = [b"posthog", b"sentry", b"ipinfo", b"resend", b"railway"]
-    assert [name for name in names if not any(name.hex() in one for one in packets)] == []
+    assert [bytes.fromhex(name) for name in NAMES if not any(name in one for one in packets)] == []
 
 
 def test_what_leaves_is_seen(life: dict[str, Any]) -> None:
     """Control: a connection, a datagram and a question for a name each leave their mark, on the same wire."""
-    marks = {"tcp": "cb007107", "udp": "cb007108", "name": b"somewhere".hex()}
+    marks = {way: socket.inet_aton(address).hex() for way, address in OUTSIDE.items()} | {"name": MARK}
     assert {way for way, mark in marks.items() if any(mark in one for one in life["left"][way])} == set(marks)
