@@ -41,15 +41,16 @@ class Scales:
     large: Ground
 
     def costs(self, route: Route) -> tuple[Cost, Cost]:
-        """What a request costs here and there."""
-        grounds = (self.small, self.large)
-        few, many = (self.meter.least(route, ground, 1) for ground in grounds)
+        """What a request costs here and there. Much comes first: what only a process's first time costs could make
+        up for growth if little had it."""
+        grounds = (self.large, self.small)
+        many, few = (self.meter.least(route, ground, 1) for ground in grounds)
         for _ in range(AGAIN):
             if few == many:
                 break
-            few, many = (
+            many, few = (
                 smaller(cost, self.meter.least(route, ground, 1))
-                for cost, ground in zip((few, many), grounds, strict=True)
+                for cost, ground in zip((many, few), grounds, strict=True)
             )
         return few, many
 
