@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -272,6 +273,42 @@ class TestDoes:
             await defer(stack, name)
             async with worker(stack, (name, handler)):
                 await until(lambda: len(begun) == 1)
+
+        asyncio.run(go())
+        assert statuses(stack, name) == ["todo"]
+
+    def test_who_retires_ends_what_is_begun_and_begins_no_more(
+        self, stack: Stack, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What comes afterwards is left for the next worker, though another one finds time to do three jobs."""
+        monkeypatch.setattr(jobs, "_DRAIN_SECONDS", _SECONDS)
+        begun: list[int] = []
+        done: list[int] = []
+        beside: list[int] = []
+
+        async def another(number: int) -> None:
+            beside.append(number)
+
+        async def go() -> None:
+            let = asyncio.Event()
+
+            async def handler(number: int) -> None:
+                begun.append(number)
+                await let.wait()
+                done.append(number)
+
+            await defer(stack, name, number=1)
+            async with worker(stack, (name, handler)) as working:
+                await until(lambda: begun == [1])
+                working.retire()
+                await defer(stack, name, number=2)
+                async with worker(stack, (f"{name}.beside", another)):
+                    for number in range(3):
+                        await defer(stack, f"{name}.beside", number=number)
+                        await until(partial(beside.__contains__, number))
+                let.set()
+                await working.stop()
+            assert (begun, done) == ([1], [1])
 
         asyncio.run(go())
         assert statuses(stack, name) == ["todo"]
