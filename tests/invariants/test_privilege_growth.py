@@ -64,19 +64,23 @@ def asking(crowd: Crowd, caller: Caller) -> Iterator[Asker]:
 
 
 def probes(crowd: Crowd) -> Iterator[tuple[str, str, Any]]:
-    """Requests that change nothing; each needs a right that another one does not."""
+    """Requests that change nothing; each needs a right that another one does not.
+
+    No attempt names the sibling: what could grow there, by its organisation, are rights on environments. So only pulls,
+    imports and the trash of it are asked for, which need a different scope of a key each.
+    """
     for label in ("own", "sibling", "foreign", "suspended"):
         ground = crowd.grounds[label]
         path, full = f"/v1/vaults/{ground.full_name}", ground.full_name
         for name in NEW_VAULT:
             yield "GET", f"/v1/secrets/pull?repo={full}&environment={name}", None
             yield "POST", f"{path}/environments/{name}/import/preview", {"secrets": {"A": "1"}}
+        yield "DELETE", f"{path}/trash/{ground.vault_id}", None
         if label == "sibling":
-            continue  # no attempt names it: what could grow there are the rights on environments, by the organisation
+            continue
         yield "GET", path, None
         yield "GET", f"{path}/collaborators", None
         yield "GET", f"{path}/permissions/effective?user={crowd.logins['triage']}", None
-        yield "DELETE", f"{path}/trash/{ground.vault_id}", None
         yield "GET", f"/v1/orgs/{ground.owner}", None
         yield "GET", f"/v1/orgs/{ground.owner}/exposure", None
         yield "POST", f"/v1/orgs/{ground.owner}/trial/start", {}
