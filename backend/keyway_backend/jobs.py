@@ -59,6 +59,9 @@ _RESTART_SECONDS: Final = 1.0
 _KEEP_FAILED_HOURS: Final = 30 * 24
 _OPTIONS: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
 
+# What the database's list of connections calls the worker's, apart from those of requests.
+_APPLICATION: Final = "keyway-jobs"
+
 _log = log.logger("jobs")
 # The library writes arguments and the text of exceptions into its lines; ours say what is needed.
 logging.getLogger("procrastinate").setLevel(logging.CRITICAL + 1)
@@ -205,7 +208,7 @@ class Jobs:
 
     async def _work(self) -> None:
         lanes = sorted({"", *(task.lane for task in self._tasks)})
-        options = {"options": _OPTIONS, "connect_timeout": 3}
+        options = {"options": _OPTIONS, "connect_timeout": 3, "application_name": _APPLICATION}
         size = 1 + 2 * len(lanes)  # each listens on one
         pool = AsyncConnectionPool(self._url, min_size=1, max_size=size, timeout=5.0, open=False, kwargs=options)
         async with pool, AsyncExitStack() as opened:

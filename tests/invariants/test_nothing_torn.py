@@ -36,7 +36,7 @@ HIT_SHARE: Final = 0.8
 SETTLED_SECONDS: Final = 10.0
 OPEN_TRANSACTIONS: Final = """
     SELECT state, query FROM pg_stat_activity
-    WHERE usename = 'keyway_app' AND xact_start IS NOT NULL AND state <> 'idle' AND query NOT LIKE '%procrastinate%'
+    WHERE usename = 'keyway_app' AND xact_start IS NOT NULL AND state <> 'idle' AND application_name <> 'keyway-jobs'
 """
 
 

@@ -202,10 +202,8 @@ class TestDoes:
 
         def cut() -> None:
             with psycopg.connect(stack.superuser_database_url, autocommit=True) as connection:
-                connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE query LIKE 'LISTEN%' OR query LIKE '%procrastinate%' AND pid <> pg_backend_pid()"
-                )
+                workers = "FROM pg_stat_activity WHERE application_name = 'keyway-jobs'"
+                assert connection.execute(f"SELECT pg_terminate_backend(pid) {workers}").rowcount > 0
 
         async def go() -> None:
             async with worker(stack, (name, handler)) as working:
