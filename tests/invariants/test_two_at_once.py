@@ -26,7 +26,7 @@ from oracle.wire import Answer, Call, Line, bearer, send
 
 SECONDS: Final = 20.0
 ATTEMPTS, QUICKLY = 5, 2.0
-# A place takes one of them; so many keep each under its limit of requests, also in the long run.
+# Places take them in turn; so many keep each under its limit of requests, also in the long run.
 SESSIONS: Final = 120
 WAITING: Final = """
     WITH RECURSIVE behind (pid) AS (
@@ -141,7 +141,7 @@ def _told(found: tuple[int, int, Any]) -> tuple[bool, bool, Any]:
 
 
 class Ground:
-    """Where cases are played: an administrator with a session per place."""
+    """Where cases are played: an administrator, of whose `SESSIONS` each place takes the next one."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack

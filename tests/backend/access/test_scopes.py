@@ -23,17 +23,15 @@ from tests.oracle.wire import Answer, Call, Header, Line, bearer, send
 SETS: Final = [frozenset(some) for size in range(1, 5) for some in combinations(sorted(keys.ALL), size)]
 FILLED: Final = {"owner": "nobody", "repo": "nothing", "org": "nobody", "name": "development", "env": "development"}
 REFUSED: Final = "lacks the scope"
-
-
 Route = Mapping[str, Any]
 
 
 @cache
-def guarded() -> list[Route]:
+def guarded() -> tuple[Route, ...]:
     """The routes of the policy that exist and look at a credential."""
     listed = Policy.load().routes.values()
     there = [one for one in listed if (one["method"], one["path"]) in ROUTES and one["method"] != "HEAD"]
-    return [one for one in there if one["scope"] != "none"]
+    return tuple(one for one in there if one["scope"] != "none")
 
 
 def about_nothing(route: Route, *headers: Header) -> Call:
