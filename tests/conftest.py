@@ -14,6 +14,8 @@ from order import pytest_collection_modifyitems  # noqa: F401 - and this
 from stack import ended_processes, running_stack, sign_in
 from standins.mailbox import MailServer, taking_mail
 
+from tests.backend.known_people import People
+
 # Who starts us in the background makes us ignore Ctrl-C or the end of a terminal, and so would every command of a test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,3 +60,9 @@ def tokens(stack: Stack) -> dict[str, str]:
     with ThreadPoolExecutor(len(cast)) as pool:
         signed_in = pool.map(lambda role: sign_in(stack, stack.control.login(role)), cast)
         return dict(zip(cast, signed_in, strict=True))
+
+
+@pytest.fixture(scope="module")
+def known(stack: Stack) -> People:
+    """People of a file of tests, each signed in once, and vaults of theirs."""
+    return People(stack)

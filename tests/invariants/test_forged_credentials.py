@@ -36,12 +36,6 @@ def home(stack: Stack) -> Home:
 
 
 @pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """The administrator of the vaults that a test has to itself."""
-    return People(stack)
-
-
-@pytest.fixture(scope="module")
 def mallory(stack: Stack) -> str:
     """A session of somebody without any role there."""
     return stage.stranger(stack)
@@ -140,9 +134,9 @@ class TestApiKeys:
 
 class TestWorkflows:
     @pytest.fixture
-    def shop(self, stack: Stack, people: People) -> Workshop:
+    def shop(self, stack: Stack, known: People) -> Workshop:
         """A vault of the test's own and the runs of its repository."""
-        return Workshop(people.home("runs"), GitHub(stack), stack.api_url)
+        return Workshop(known.home("runs"), GitHub(stack), stack.api_url)
 
     def test_a_rule_of_somebody_elses_making(self, stack: Stack, shop: Workshop) -> None:
         """A rule that opens production, copied from a genuine one: no token, and an alarm."""
@@ -211,9 +205,9 @@ class TestWorkflows:
 class TestWhatGitHubDecides:
     """Rows that carry no code, because they grant nothing: GitHub is asked."""
 
-    def test_an_installation_that_is_none(self, stack: Stack, people: People) -> None:
+    def test_an_installation_that_is_none(self, stack: Stack, known: People) -> None:
         """A suspended installation, made active in the database, lets nobody in."""
-        home, github = people.home("asleep"), GitHub(stack)
+        home, github = known.home("asleep"), GitHub(stack)
         owner = home.full_name.split("/")[0]
         github.do("suspend", login=owner, webhook=True)
         assert pull(home, home.token) == 403
@@ -221,9 +215,9 @@ class TestWhatGitHubDecides:
         cool(stack, home)
         assert pull(home, home.token) in {403, 503}
 
-    def test_a_repository_under_ones_own_installation(self, stack: Stack, people: People, mallory: str) -> None:
+    def test_a_repository_under_ones_own_installation(self, stack: Stack, known: People, mallory: str) -> None:
         """Mallory's installation is said to cover the repository: GitHub does not show it to that installation."""
-        home, github = people.home("covered"), GitHub(stack)
+        home, github = known.home("covered"), GitHub(stack)
         person = stage.GitHub(stack).user("mallory")
         number = github.do("install", login=person)["id"]
         sql(
@@ -236,9 +230,9 @@ class TestWhatGitHubDecides:
         for token in (mallory, sign_in(stack, person)):
             assert pull(home, token) == 403
 
-    def test_a_vault_that_was_given_to_another_repository(self, stack: Stack, people: People) -> None:
+    def test_a_vault_that_was_given_to_another_repository(self, stack: Stack, known: People) -> None:
         """The vault's row names a repository of Mallory's, and an owner: no value opens there."""
-        home, mine = people.home("moved"), stage.home(stack, "taker", keep=False)
+        home, mine = known.home("moved"), stage.home(stack, "taker", keep=False)
         sql(stack, "UPDATE vaults SET deleted_at = now() WHERE id = %s", mine.vault_id)
         owner, repo = mine.full_name.split("/")
         sql(
@@ -255,9 +249,9 @@ class TestWhatGitHubDecides:
         answer = mine.get(f"/v1/secrets/pull?repo={mine.full_name}&environment=development")
         assert (answer.status, b"integrity" in answer.body) == (503, True)
 
-    def test_a_roster_that_somebody_else_wrote(self, stack: Stack, people: People, mallory: str) -> None:
+    def test_a_roster_that_somebody_else_wrote(self, stack: Stack, known: People, mallory: str) -> None:
         """An owner of an organisation by its row alone sees and changes nothing of it."""
-        home = people.home("roster")
+        home = known.home("roster")
         org = home.full_name.split("/")[0]
         assert home.post("/v1/orgs/connect", {"orgLogin": org}).status == 200
         sql(

@@ -32,12 +32,6 @@ def github(stack: Stack) -> GitHub:
     return GitHub(stack)
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Who takes part."""
-    return People(stack)
-
-
 @pytest.fixture(scope="module", params=SETS, ids=lambda granted: granted.name)
 def granted(request: pytest.FixtureRequest) -> Granted:
     """What the App may."""
@@ -46,9 +40,9 @@ def granted(request: pytest.FixtureRequest) -> Granted:
 
 
 @pytest.fixture(scope="module")
-def home(people: People, granted: Granted) -> Home:
+def home(known: People, granted: Granted) -> Home:
     """A vault with something in every environment, on an organisation that granted this."""
-    made = people.home("granted", granted=granted)
+    made = known.home("granted", granted=granted)
     for environment in ENVIRONMENTS:
         assert made.push({"A": "1"}, environment).status == 200
     return made
@@ -81,18 +75,18 @@ class TestWorksWithEach:
     """What depends on no permission but Metadata."""
 
     @pytest.mark.parametrize("role", ROLES)
-    def test_every_role_may_what_it_may(self, home: Home, people: People, role: str) -> None:
+    def test_every_role_may_what_it_may(self, home: Home, known: People, role: str) -> None:
         """Reading and writing, as the matrix says."""
-        _, token = people.with_role(home, role)
+        _, token = known.with_role(home, role)
         assert tuple(name for name in ENVIRONMENTS if pulled(home, token, name) == 200) == READS[role]
         tried = {name: stage.push(home.stack, token, home.full_name, name, {"A": "1"}).status for name in ENVIRONMENTS}
         assert tuple(name for name, status in tried.items() if status == 200) == WRITES[role]
         assert set(tried.values()) <= {200, 403}
 
-    def test_nobody_else_gets_in(self, home: Home, people: People, github: GitHub) -> None:
+    def test_nobody_else_gets_in(self, home: Home, known: People, github: GitHub) -> None:
         """A stranger, and somebody who was removed, once what was remembered is over."""
-        assert pulled(home, people.person("stranger")[1]) == 403
-        login, token = people.with_role(home, "write", "removed")
+        assert pulled(home, known.person("stranger")[1]) == 403
+        login, token = known.with_role(home, "write", "removed")
         assert pulled(home, token) == 200
         github.do("set-role", repo=home.full_name, login=login, role=None)
         keys.sql(home.stack, "DELETE FROM role_cache WHERE github_repo_id = %s", home.repo_id)
@@ -100,13 +94,13 @@ class TestWorksWithEach:
 
     @pytest.mark.parametrize("visibility", ["public", "internal"])
     def test_where_everybody_reads_only_the_invited_get_in(
-        self, people: People, github: GitHub, granted: Granted, visibility: str
+        self, known: People, github: GitHub, granted: Granted, visibility: str
     ) -> None:
         """What GitHub says of everybody is no role."""
-        open_one = people.home("open", granted=granted)
+        open_one = known.home("open", granted=granted)
         github.do("set-visibility", repo=open_one.full_name, visibility=visibility)
-        assert pulled(open_one, people.with_role(open_one, "read")[1]) == 200
-        assert pulled(open_one, people.person("stranger")[1]) == 403
+        assert pulled(open_one, known.with_role(open_one, "read")[1]) == 200
+        assert pulled(open_one, known.person("stranger")[1]) == 403
 
     def test_lists_and_pages_of_people(self, home: Home) -> None:
         """One's vaults and repositories, collaborators, contributors: found with Metadata alone."""
@@ -137,9 +131,9 @@ class TestWorksWithEach:
         removed = as_(home, home.token, "DELETE", f"{path}/{made.json()['data']['id']}")
         assert removed.status == 200, removed.body
 
-    def test_the_app_that_is_gone_is_gone(self, people: People, github: GitHub, granted: Granted) -> None:
+    def test_the_app_that_is_gone_is_gone(self, known: People, github: GitHub, granted: Granted) -> None:
         """Events of the App itself need no permission and no subscription: nobody reads after it was taken away."""
-        left = people.home("left", granted=granted)
+        left = known.home("left", granted=granted)
         assert pulled(left, left.token) == 200
         done = github.do("uninstall", login=org_of(left), webhook=True)
         assert [one["status"] for one in done["deliveries"]] == [200]
@@ -167,10 +161,10 @@ class TestBuys:
         assert listed.status == 200
         assert [one["login"] for one in listed.json()["data"]] == ([org_of(joined)] if granted.members else [])
 
-    def test_members_events_of_people(self, stack: Stack, people: People, github: GitHub, granted: Granted) -> None:
+    def test_members_events_of_people(self, stack: Stack, known: People, github: GitHub, granted: Granted) -> None:
         """With it a removed person is out at once; without it nothing is heard, and the role ends with the cache."""
-        told = people.home("told", granted=granted)
-        login, token = people.with_role(told, "write")
+        told = known.home("told", granted=granted)
+        login, token = known.with_role(told, "write")
         assert pulled(told, token) == 200
         done = github.do("set-role", repo=told.full_name, login=login, role=None, webhook=True)
         heard = [one["event"] for one in done["deliveries"]]
@@ -180,10 +174,10 @@ class TestBuys:
         assert pulled(told, token) == 403
 
     def test_subscribed_events_of_repositories(
-        self, stack: Stack, people: People, github: GitHub, granted: Granted
+        self, stack: Stack, known: People, github: GitHub, granted: Granted
     ) -> None:
         """A repository that is deleted: told at once to who subscribed, and noticed with the cache by who did not."""
-        told = people.home("dropped", granted=granted)
+        told = known.home("dropped", granted=granted)
         assert pulled(told, told.token) == 200
         done = github.do("delete-repo", repo=told.full_name, webhook=True)
         assert [one["event"] for one in done["deliveries"]] == [one for one in ("repository",) if one in granted.events]

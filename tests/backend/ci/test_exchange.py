@@ -78,17 +78,11 @@ def workshop(stack: Stack) -> Workshop:
     return Workshop(home, github, stack.api_url)
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Whose vaults they are."""
-    return People(stack)
-
-
 @pytest.fixture
-def own(stack: Stack, people: People) -> Iterator[Workshop]:
+def own(stack: Stack, known: People) -> Iterator[Workshop]:
     """A vault of the test's own."""
     github = GitHub(stack)
-    yield Workshop(people.home("ci"), github, stack.api_url)
+    yield Workshop(known.home("ci"), github, stack.api_url)
     github.do("clear-faults")
 
 

@@ -5,23 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from keyway_standalone.processes import Stack
 
 from tests.backend.known_people import People
 from tests.backend.permissions.desk import MOMENT, ask, changes, create, pulled, role_override
 from tests.oracle.stage import GitHub, Home
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Who takes part."""
-    return People(stack)
-
-
 @pytest.fixture
-def home(people: People) -> Home:
+def home(known: People) -> Home:
     """A vault of the test's own."""
-    return people.home("minimum")
+    return known.home("minimum")
 
 
 def rule(read: str, write: str) -> dict[str, Any]:

@@ -33,9 +33,9 @@ NOBODYS = "0198c0de-0000-7000-8000-000000000000"
 
 
 @pytest.fixture(scope="module")
-def shared(people: People) -> Home:
+def shared(known: People) -> Home:
     """A vault in which nothing is changed."""
-    return people.home("overrides")
+    return known.home("overrides")
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +44,10 @@ def other(stack: Stack) -> Home:
     return stage.home(stack, "elsewhere")
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Who takes part."""
-    return People(stack)
-
-
 @pytest.fixture
-def home(people: People) -> Home:
+def home(known: People) -> Home:
     """A vault of the test's own."""
-    return people.home("ruled")
+    return known.home("ruled")
 
 
 class TestRefuses:
@@ -78,9 +72,9 @@ class TestRefuses:
         if kept is not None:
             assert ask(shared, "DELETE", f"/permissions/overrides/{kept}").status == 200
 
-    def test_a_stranger_finds_no_vault(self, shared: Home, people: People) -> None:
+    def test_a_stranger_finds_no_vault(self, shared: Home, known: People) -> None:
         """404, as for a vault that is not there."""
-        _, token = people.person("stranger")
+        _, token = known.person("stranger")
         for method, path in (
             ("GET", "/permissions/overrides"), ("POST", "/permissions/overrides"), ("GET", "/permissions"),
             ("DELETE", "/permissions/reset"), ("GET", "/permissions/effective"), ("GET", "/permissions/defaults"),
@@ -250,9 +244,9 @@ class TestHolds:
         assert ask(home, "PUT", f"/permissions/overrides/{number}", {"canRead": True}).status == 200
         assert pulled(home, home.token, "development") == 200
 
-    def test_it_invites_nobody(self, home: Home, people: People) -> None:
+    def test_it_invites_nobody(self, home: Home, known: People) -> None:
         """Without a role from GitHub an override for a person is not even read."""
-        _, token = people.person("stranger")
+        _, token = known.person("stranger")
         create(home, user_override(user_id(home, token)))
         assert pulled(home, token, "development") == 403
         assert ask(home, "GET", "/permissions/effective", token=token).status == 404

@@ -28,16 +28,10 @@ def home(stack: Stack) -> Home:
     return stage.home(stack, "environments")
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Who takes part."""
-    return People(stack)
-
-
 @pytest.fixture
-def own(people: People) -> Home:
+def own(known: People) -> Home:
     """A vault of the test's own."""
-    return people.home("own")
+    return known.home("own")
 
 
 def ask(home: Home, method: str, tail: str = "", body: Any = None, token: str | None = None) -> Answer:

@@ -44,7 +44,7 @@ class Ground:
     github: GitHub
     post: Post
     home: Home
-    people: People
+    known: People
 
     @property
     def org(self) -> str:
@@ -82,7 +82,7 @@ class Ground:
 
     def member(self, role: str = "write") -> tuple[str, str]:
         """Somebody with a role that is remembered: login and session."""
-        login, token = self.people.with_role(self.home, role)
+        login, token = self.known.with_role(self.home, role)
         assert self.pull(token) == 200
         return login, token
 
@@ -101,16 +101,10 @@ class Ground:
         return sum(call.endswith("/permission") for call in self.github.calls())
 
 
-@pytest.fixture(scope="module")
-def people(stack: Stack) -> People:
-    """Who takes part."""
-    return People(stack)
-
-
 @pytest.fixture
-def ground(stack: Stack, people: People) -> Ground:
+def ground(stack: Stack, known: People) -> Ground:
     """A new one for each event."""
-    return Ground(stack, GitHub(stack), post_of(stack), people.home("event"), people)
+    return Ground(stack, GitHub(stack), post_of(stack), known.home("event"), known)
 
 
 # the App ------------------------------------------------------------------------------------------------------------
@@ -151,7 +145,7 @@ def app_is_suspended(ground: Ground) -> None:
 
 def app_works_again(ground: Ground) -> None:
     """Who asks is let in; who was refused just before waits for ten seconds at most."""
-    number, (_, waiting) = ground.installation, ground.people.with_role(ground.home, "read")
+    number, (_, waiting) = ground.installation, ground.known.with_role(ground.home, "read")
     ground.applied(ground.github.do("suspend", login=ground.org, webhook=True))
     ground.applied(ground.github.do("suspend", login=ground.org, suspended=False, webhook=True))
     assert row(ground.stack, number)["status"] == "active"
@@ -400,7 +394,7 @@ def gives(ground: Ground, told: Callable[[], None]) -> None:
     told()
     assert ground.pull(token) == 200
     assert ground.asked() == asked
-    assert ground.pull(ground.people.with_role(ground.home, "read")[1]) == 200
+    assert ground.pull(ground.known.with_role(ground.home, "read")[1]) == 200
 
 
 Effect = Callable[[Ground], None]
