@@ -22,7 +22,9 @@ PLANS: Final = ("pro", "team", "business")
 
 
 class Stripe:
-    """One account. `down` makes it silent: "refuse" answers 500 to everything, "hang" does when it is `let`."""
+    """One account, which answers unless it is `down`: "refuse" answers 500 to everything, and "hang" does so only when
+    whoever waits is let go (`let`), or after half a minute.
+    """
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, dict[str, str]]] = []
@@ -33,7 +35,7 @@ class Stripe:
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
-        self.let = threading.Event()
+        self._let = threading.Event()
 
     @property
     def url(self) -> str:
@@ -44,9 +46,18 @@ class Stripe:
         """Begins to listen."""
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
+    def let(self) -> None:
+        """Whoever waits for an answer gets it now."""
+        self._let.set()
+
+    def be_up(self) -> None:
+        """It answers again. Whoever waits for what it was before is let go."""
+        self.let()
+        self.down, self._let = "", threading.Event()
+
     def stop(self) -> None:
         """Ends, and lets go whoever hangs."""
-        self.let.set()
+        self.let()
         self._server.shutdown()
         self._server.server_close()
 
@@ -97,7 +108,7 @@ class Stripe:
         self.calls.append((method, path, fields))
         if down := self.down:
             if down == "hang":
-                self.let.wait(30)
+                self._let.wait(30)
             return 500, {"error": {"type": "api_error", "message": "down"}}
         match method, path.strip("/").split("/"):
             case "GET", ["v1", "prices"]:

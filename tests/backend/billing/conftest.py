@@ -93,4 +93,4 @@ def up(request: pytest.FixtureRequest) -> Iterator[None]:
     """Stripe answers again when a test is over."""
     yield
     if "shop" in request.fixturenames:
-        request.getfixturevalue("shop").stripe.down = ""
+        request.getfixturevalue("shop").stripe.be_up()
