@@ -48,6 +48,9 @@ PER_ROUND = 44
 # As few as the smallest limit of an address allows.
 PER_ADDRESS = 4
 LEAST = 8
+# Who is not signed in is generated with an empty credential, always the same one: it is sent so seldom that no limit of
+# a credential is met.
+EMPTY = 8
 SPOILS = {"DELETE", "PATCH", "PUT"}
 # A session that ends, ends: who plays these does it with one that is made for it, or with none.
 ENDS_SESSIONS = {"POST /v1/auth/logout", "DELETE /v1/auth/sessions"}
@@ -90,6 +93,8 @@ class Run:
         valid, token = mode is GenerationMode.POSITIVE, next(self.world.tokens)
         how = ("whole", "named", "as it is")[turn % 3] if valid else ("named", "as it is")[turn % 2]
         headers = {} if not signed_in or route in ENDS_SESSIONS else {"Authorization": f"Bearer {token}"}
+        if not headers and turn % EMPTY:
+            case.headers.pop("Authorization", None)
         if how != "as it is" and (signed_in or public):
             aimed = aim(self.world, route)
             _apply(case, aimed, whole=how == "whole")
