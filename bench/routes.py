@@ -53,7 +53,13 @@ class Pair:
     meter: Meter
     many: Ground
     few: Ground
-    pages: int
+
+    @property
+    def pages(self) -> int:
+        """Of GitHub's listing of the larger world's repositories, those included that the routes themselves made."""
+        owner, there = self.many.world.owner, self.many.world.stack.control.world()
+        number = next(one["id"] for one in (*there["orgs"].values(), *there["users"].values()) if one["login"] == owner)
+        return math.ceil(sum(one["owner_id"] == number for one in there["repos"].values()) / LISTING_PAGE)
 
 
 def measure(folder: Path) -> Section:
@@ -89,8 +95,7 @@ def _pair(kept: ExitStack, folder: Path, large: Size, small: Size, outside: Outs
     few = World(many.stack, login="bench-few", organization="bench-few-org")
     few.sign_in()
     grounds = [_ground(kept, world, size, outside) for world, size in ((many, large), (few, small))]
-    pages = math.ceil(large.repositories / LISTING_PAGE)
-    return Pair(kept.enter_context(metering(many.stack)), grounds[0], grounds[1], pages)
+    return Pair(kept.enter_context(metering(many.stack)), grounds[0], grounds[1])
 
 
 def _ground(kept: ExitStack, world: World, size: Size, outside: Outside | None) -> Ground:
