@@ -11,7 +11,7 @@ from keyway_standalone.processes import Stack
 from permission_sets import FULL, Granted
 from stack import sign_in
 
-from tests.oracle import canaries, stage
+from tests.oracle import stage
 from tests.oracle.stage import GitHub, Home
 
 
@@ -40,15 +40,8 @@ class People:
     def home(self, stem: str, *, granted: Granted = FULL) -> Home:
         """`stage.home` of the administrator: an organisation, a repository and a vault of its own."""
         # Not "admin": who has that role on a repository of somebody else's is another one than its owner.
-        admin, token = self.person("founder")
-        org, owner_id = self._github.org(stem, admin)
-        full_name = f"{org}/app-of-{stem}"
-        repo_id = self._github.repo(full_name, {admin: "admin"})
-        self._github.do("install", login=org, **granted.installing)
-        vault_id = stage.create_vault(self._stack, token, full_name)
-        made = _Home(self._stack, full_name, repo_id, owner_id, admin, token, vault_id, people=self)
-        assert made.push({"KEPT": canaries.new()}, "development").status == 200
-        return made
+        made = stage.home(self._stack, stem, granted=granted, founder=self.person("founder"))
+        return _Home(**vars(made), people=self)
 
 
 @dataclass

@@ -170,16 +170,23 @@ class Home:
         return self._others[role]
 
 
-def home(stack: Stack, stem: str = "home", *, keep: bool = True, granted: Granted = FULL) -> Home:
+def home(
+    stack: Stack,
+    stem: str = "home",
+    *,
+    keep: bool = True,
+    granted: Granted = FULL,
+    founder: tuple[str, str] | None = None,
+) -> Home:
     """A vault on a private repository of an organisation that has the App, with what is `granted` to it; `keep` puts
-    one value into development."""
+    one value into development. It is a new person's, or that of a `founder`, whose login and session are given."""
     github = GitHub(stack)
-    admin = github.user("admin")
+    admin, token = founder or (github.user("admin"), "")
     org, owner_id = github.org(stem, admin)
     full_name = f"{org}/app-of-{stem}"
     repo_id = github.repo(full_name, {admin: "admin"})
     github.do("install", login=org, **granted.installing)
-    token = sign_in(stack, admin)
+    token = token or sign_in(stack, admin)
     made = Home(stack, full_name, repo_id, owner_id, admin, token, create_vault(stack, token, full_name))
     if keep:
         assert made.push({"KEPT": canaries.new()}, "development").status == 200
